@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/engine/wheel.h"
+
+#include <bit>
+
+namespace vtd::engine {
+
+void wheel::link(component& who) {
+  const std::uint64_t slot = who.due_ & slot_mask;
+  component* before = nullptr;
+  component* after = slots_[slot];
+  // In a slot components stand in the order of their construction: the same order in every run.
+  while (after != nullptr && after->order_ < who.order_) {
+    before = after;
+    after = after->next_;
+  }
+  who.previous_ = before;
+  who.next_ = after;
+  if (after != nullptr) after->previous_ = &who;
+  if (before != nullptr) {
+    before->next_ = &who;
+  } else {
+    slots_[slot] = &who;
+    occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  }
+}
+
+void wheel::unlink(component& who) {
+  const std::uint64_t slot = who.due_ & slot_mask;
+  if (who.next_ != nullptr) who.next_->previous_ = who.previous_;
+  if (who.previous_ != nullptr) {
+    who.previous_->next_ = who.next_;
+  } else {
+    slots_[slot] = who.next_;
+    if (who.next_ == nullptr) occupied_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  }
+  who.due_ = never;
+}
+
+void wheel::wake(component& who, cycle at) {
+  if (at <= now_) at = now_ + 1;
+  if (who.due_ != never) {
+    if (who.due_ <= at) return;
+    unlink(who);
+  }
+  who.due_ = at;
+  link(who);
+  if (at < next_) {
+    next_ = at;
+    if (driver_ != nullptr && !running_) driver_->next_moved_to(at);
+  }
+}
+
+cycle wheel::earliest_in_slot(std::uint64_t slot) const {
+  cycle earliest = never;
+  for (const component* c = slots_[slot]; c != nullptr; c = c->next_) {
+    if (c->due_ < earliest) earliest = c->due_;
+  }
+  return earliest;
+}
+
+cycle wheel::find_next(cycle after) const {
+  const std::uint64_t first = (after + 1) & slot_mask;
+  cycle later_lap = never;
+  std::uint64_t slot = first;
+  for (std::uint64_t visited = 0; visited < slot_count;) {
+    const std::uint64_t word = occupied_[slot / 64] >> (slot % 64);
+    if (word == 0) {
+      const std::uint64_t skip = 64 - slot % 64;
+      visited += skip;
+      slot = (slot + skip) & slot_mask;
+      continue;
+    }
+    const auto skip = static_cast<std::uint64_t>(std::countr_zero(word));
+    visited += skip;
+    if (visited >= slot_count) break;
+    slot = (slot + skip) & slot_mask;
+    const cycle due = earliest_in_slot(slot);
+    if (due == after + 1 + visited) return due;
+    if (due < later_lap) later_lap = due;
+    ++visited;
+    slot = (slot + 1) & slot_mask;
+  }
+  return later_lap;
+}
+
+void wheel::run_cycle(cycle at) {
+  now_ = at;
+  const std::uint64_t slot = at & slot_mask;
+  // A step may unlink or wake any component, also one of this slot, but never for this cycle again. So after each
+  // step the search for the next one due now starts from the head of the slot.
+  for (component* c = slots_[slot]; c != nullptr;) {
+    if (c->due_ != at) {
+      c = c->next_;
+      continue;
+    }
+    unlink(*c);
+    c->step(at);
+    c = slots_[slot];
+  }
+  next_ = find_next(at);
+}
+
+void wheel::advance_to(cycle until) {
+  if (running_) return;
+  running_ = true;
+  while (next_ <= until) {
+    run_cycle(next_);
+  }
+  if (until > now_) now_ = until;
+  running_ = false;
+}
+
+cycle wheel::run(cycle limit) {
+  while (next_ <= limit) advance_to(next_);
+  return now_;
+}
+
+} // namespace vtd::engine
