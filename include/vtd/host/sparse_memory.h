@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/host/flat_map.h"
+#include "vtd/host/line.h"
 
 #include <array>
 #include <concepts>
@@ -94,20 +95,12 @@ template <std::unsigned_integral Number>
 std::optional<Number> sparse_memory::load(std::uint64_t address) const {
   std::array<std::byte, sizeof(Number)> raw;
   if (!read(address, raw)) return std::nullopt;
-  Number value = 0;
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    value = static_cast<Number>(value | static_cast<Number>(std::to_integer<Number>(raw[i]) << (8 * i)));
-  }
-  return value;
+  return number_from<Number>(raw);
 }
 
 template <std::unsigned_integral Number>
 bool sparse_memory::store(std::uint64_t address, Number value) {
-  std::array<std::byte, sizeof(Number)> raw;
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    raw[i] = static_cast<std::byte>(value >> (8 * i));
-  }
-  return write(address, raw);
+  return write(address, bytes_from(value));
 }
 
 } // namespace vtd::host
