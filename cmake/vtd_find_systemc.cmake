@@ -4,18 +4,18 @@
 # link. So the level is probed and carried on the target as SC_CPLUSPLUS. Used by the build and by vtdConfig.cmake.
 
 if(NOT TARGET vtd::systemc_kernel)
-  find_package(SystemCLanguage CONFIG QUIET)
+  find_package(SystemCLanguage CONFIG QUIET GLOBAL)
   if(TARGET SystemC::systemc)
-    add_library(vtd::systemc_kernel INTERFACE IMPORTED)
+    add_library(vtd::systemc_kernel INTERFACE IMPORTED GLOBAL)
     set_property(TARGET vtd::systemc_kernel PROPERTY INTERFACE_LINK_LIBRARIES SystemC::systemc)
   else()
     find_package(PkgConfig QUIET)
     if(PkgConfig_FOUND)
-      pkg_check_modules(VTD_SYSTEMC QUIET IMPORTED_TARGET systemc>=2.3.3)
+      pkg_check_modules(VTD_SYSTEMC QUIET IMPORTED_TARGET GLOBAL systemc>=2.3.3)
     endif()
     if(TARGET PkgConfig::VTD_SYSTEMC)
-      find_package(Threads QUIET)
-      add_library(vtd::systemc_kernel INTERFACE IMPORTED)
+      find_package(Threads QUIET GLOBAL)
+      add_library(vtd::systemc_kernel INTERFACE IMPORTED GLOBAL)
       set_property(TARGET vtd::systemc_kernel PROPERTY
         INTERFACE_LINK_LIBRARIES PkgConfig::VTD_SYSTEMC Threads::Threads)
     endif()

@@ -12,15 +12,15 @@ target_include_directories(vtd_core INTERFACE
   $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
-if(TARGET vtd_package_systemc)
+if(TARGET ${VTD_PACKAGE_systemc})
   add_library(vtd_systemc INTERFACE)
   add_library(vtd::systemc ALIAS vtd_systemc)
   set_target_properties(vtd_systemc PROPERTIES EXPORT_NAME systemc)
-  target_link_libraries(vtd_systemc INTERFACE vtd_core vtd_package_systemc)
+  target_link_libraries(vtd_systemc INTERFACE vtd_core ${VTD_PACKAGE_systemc})
 endif()
 
 foreach(room IN LISTS VTD_ROOMS)
-  if("systemc" IN_LIST VTD_USES_${room})
+  if(room IN_LIST VTD_SYSTEMC_ROOMS)
     target_link_libraries(vtd_systemc INTERFACE vtd_${room})
   else()
     target_link_libraries(vtd_core INTERFACE vtd_${room})

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Outside packages of the library, each behind one interface target vtd_package_<name> that rooms name in rooms.cmake.
+# Outside packages of the library. A room names them behind USES in rooms.cmake. For each: the imported target, and the
+# line with which vtdConfig.cmake finds it again for a user. A package that is not there leaves its rooms out.
 
 include(vtd_find_systemc)
-if(TARGET vtd::systemc_kernel)
-  add_library(vtd_package_systemc INTERFACE)
-  target_link_libraries(vtd_package_systemc INTERFACE vtd::systemc_kernel)
-  set_target_properties(vtd_package_systemc PROPERTIES EXPORT_NAME package_systemc)
-endif()
+set(VTD_PACKAGE_systemc vtd::systemc_kernel)
+set(VTD_PACKAGE_FIND_systemc "include(\"\${CMAKE_CURRENT_LIST_DIR}/vtd_find_systemc.cmake\")")
 
-find_package(Boost 1.81 QUIET COMPONENTS json)
-if(TARGET Boost::json)
-  add_library(vtd_package_boost_json INTERFACE)
-  target_link_libraries(vtd_package_boost_json INTERFACE Boost::json)
-  set_target_properties(vtd_package_boost_json PROPERTIES EXPORT_NAME package_boost_json)
-endif()
+find_package(Boost 1.81 QUIET GLOBAL COMPONENTS json)
+set(VTD_PACKAGE_boost_json Boost::json)
+set(VTD_PACKAGE_FIND_boost_json "find_package(Boost 1.81 QUIET COMPONENTS json)")
