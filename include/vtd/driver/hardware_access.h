@@ -53,15 +53,17 @@ struct vtd_hardware_access {
   uint64_t (*load64)(void* context, uint64_t address);
   /* Stores one 64-bit word at `address` (a multiple of 8); the store is atomic. */
   void (*store64)(void* context, uint64_t address, uint64_t value);
-  /* Copies `size` bytes from memory to `to`. Returns 0, or -1 where there is no memory (`to` is then undefined). */
+  /* Copies `size` bytes from memory to `to`. Returns 0, or -1 where there is no memory (`to` is then
+   * undefined). */
   int (*load_bytes)(void* context, uint64_t address, void* to, size_t size);
   /* Copies `size` bytes from `from` to memory. Returns 0, or -1 where there is no memory. */
   int (*store_bytes)(void* context, uint64_t address, const void* from, size_t size);
 
   /* --- The CPU's cache. --- */
 
-  /* Writes back and drops every cache line that touches [address, address + size), then fences: clflush of each
-     line and mfence. The lines have left the cache when it returns; a chipset write buffer may still hold them. */
+  /* Writes back and drops every cache line that touches [address, address + size), then fences: clflush of
+     each line and mfence. The lines have left the cache when it returns; a chipset write buffer may still
+     hold them. */
   void (*flush_lines)(void* context, uint64_t address, uint64_t size);
 
   /* --- Time. --- */
@@ -70,22 +72,22 @@ struct vtd_hardware_access {
   uint64_t (*now_ns)(void* context);
   /* Waits at least `ns` nanoseconds. */
   void (*delay_ns)(void* context, uint64_t ns);
-  /* One turn of a polling loop: lets some time pass, as the PAUSE instruction does. Repeated calls must advance
-     now_ns, else polling loops would never time out. */
+  /* One turn of a polling loop: lets some time pass, as the PAUSE instruction does. Repeated calls must
+     advance now_ns, else polling loops would never time out. */
   void (*relax)(void* context);
 
   /* --- Memory for the driver's tables. --- */
 
-  /* Gives `count` consecutive 4 KB pages of zeroes, 4 KB aligned; returns their address, or 0 when there are none
-     left. The zeroes may be in the CPU's cache only: they need flush_lines like any store. */
+  /* Gives `count` consecutive 4 KB pages of zeroes, 4 KB aligned; returns their address, or 0 when there are
+     none left. The zeroes may be in the CPU's cache only: they need flush_lines like any store. */
   uint64_t (*allocate_pages)(void* context, size_t count);
   /* Takes back what allocate_pages gave, the same address and count. */
   void (*free_pages)(void* context, uint64_t address, size_t count);
 
   /* --- Interrupts. --- */
 
-  /* Reserves an interrupt vector: `handler(argument)` is called for every message that arrives. Fills `*message`
-     with what the device has to write. Returns 0, or -1 when no vector is left. */
+  /* Reserves an interrupt vector: `handler(argument)` is called for every message that arrives. Fills
+     `*message` with what the device has to write. Returns 0, or -1 when no vector is left. */
   int (*register_interrupt)(void* context, vtd_interrupt_handler handler, void* argument,
                             struct vtd_interrupt_message* message);
   /* Gives back the vector behind `*message`; its handler is not called any more after the return. */
@@ -93,16 +95,17 @@ struct vtd_hardware_access {
 
   /* --- Log. --- */
 
-  /* One line of the driver's log, without line end, zero-terminated; the text is valid during the call only. */
+  /* One line of the driver's log, without line end, zero-terminated; the text is valid during the call only.
+   */
   void (*log)(void* context, const char* line);
 };
 
 /* 1 when every function pointer is set, else 0. */
 static inline int vtd_hardware_access_complete(const struct vtd_hardware_access* access) {
   return access && access->read32 && access->read64 && access->write32 && access->write64 && access->load64 &&
-         access->store64 && access->load_bytes && access->store_bytes && access->flush_lines && access->now_ns &&
-         access->delay_ns && access->relax && access->allocate_pages && access->free_pages &&
-         access->register_interrupt && access->unregister_interrupt && access->log;
+         access->store64 && access->load_bytes && access->store_bytes && access->flush_lines &&
+         access->now_ns && access->delay_ns && access->relax && access->allocate_pages &&
+         access->free_pages && access->register_interrupt && access->unregister_interrupt && access->log;
 }
 
 #ifdef __cplusplus
