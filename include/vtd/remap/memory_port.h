@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "vtd/engine/clock.h"
+
 #include <array>
-#include <cstddef>
 #include <cstdint>
-#include <span>
 
 namespace vtd::remap {
 
@@ -22,8 +22,9 @@ struct memory_port {
   memory_port(const memory_port&) = delete;
   memory_port& operator=(const memory_port&) = delete;
   virtual ~memory_port() = default;
-  /// Reads `bytes` (8 or 16) at a naturally aligned address. False: the read failed, `out` is unchanged.
-  virtual bool read_table(std::uint64_t address, unsigned bytes, table_words& out) = 0;
+  /// Reads `bytes` (8 or 16) at a naturally aligned address and adds the time it takes to `delay`.
+  /// False: the read failed, `out` is unchanged.
+  virtual bool read_table(std::uint64_t address, unsigned bytes, table_words& out, engine::picoseconds& delay) = 0;
 };
 
 } // namespace vtd::remap

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/engine/clock.h"
+#include "vtd/remap/cache.h"
+#include "vtd/spec/capability.h"
+
+namespace vtd::remap {
+
+/// What the unit can do: the capability registers plus what they do not say.
+struct capabilities {
+  spec::cap cap{};
+  spec::ecap ecap{};
+  /// Host address width in bits (ACPI DMAR, VT-d 8.1): addresses in tables have no bit at or above it.
+  unsigned host_address_width = 36;
+  /// VER_REG: 0x10 = 1.0.
+  unsigned version = 0x10;
+  /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision 3;
+  /// older parts: assumed, because letting it through would turn data into interrupts.
+  bool output_range_check = true;
+};
+
+/// Shapes of the caches of one unit. `pml5`..`pde` hold non-leaf entries of level 5..2.
+struct cache_shapes {
+  cache_shape context{};
+  cache_shape iotlb{};
+  cache_shape pml5{};
+  cache_shape pml4{};
+  cache_shape pdpe{};
+  cache_shape pde{};
+};
+
+/// Latencies of the translation's steps in cycles. Where they come from is said by the preset that fills them in.
+struct translation_latencies {
+  engine::cycle context_lookup = 1;
+  engine::cycle iotlb_lookup = 1;
+  /// Looking up all paging-structure caches, in parallel, once a walk.
+  engine::cycle structure_lookup = 1;
+};
+
+} // namespace vtd::remap

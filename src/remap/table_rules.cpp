@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/remap/page_walk.h"
+
+#include <algorithm>
+
+namespace vtd::remap {
+
+using spec::fault_condition;
+using spec::translation_type;
+
+table_rules::table_rules(const capabilities& caps)
+    : caps_(caps), zero_length_reads_(caps.cap.zlr()), snoop_control_(caps.ecap.sc()),
+      root_reserved_(spec::root_entry::reserved(caps.host_address_width)),
+      context_reserved_(
+          spec::context_entry::reserved(caps.host_address_width, caps.cap.domain_id_bits(), caps.ecap.ch())) {
+  const spec::second_level_entry::features features{caps.host_address_width, caps.cap.sps(), caps.ecap.sc(),
+                                                    caps.ecap.dt()};
+  for (unsigned level = 1; level <= leaf_reserved_.size(); ++level) {
+    leaf_reserved_[level - 1] = spec::second_level_entry::reserved(level, true, features);
+    table_reserved_[level - 1] = spec::second_level_entry::reserved(level, false, features);
+  }
+}
+
+fault_condition table_rules::judge(const spec::root_entry& entry) const {
+  if (!entry.present()) return fault_condition::lrt_2;
+  if (((entry.lo & root_reserved_.lo) | (entry.hi & root_reserved_.hi)) != 0) return fault_condition::lrt_3;
+  return fault_condition::none;
+}
+
+fault_condition table_rules::judge(const spec::context_entry& entry) const {
+  if (!entry.present()) return fault_condition::lct_2;
+  if (((entry.lo & context_reserved_.lo) | (entry.hi & context_reserved_.hi)) != 0) return fault_condition::lct_3;
+  const bool supported = [&] {
+    switch (entry.translation_type()) {
+    case translation_type::untranslated_only:
+      return true;
+    case translation_type::with_device_tlb:
+      return caps_.ecap.dt();
+    case translation_type::pass_through:
+      return caps_.ecap.pt();
+    case translation_type::reserved:
+      return false;
+    }
+    return false;
+  }();
+  return supported ? fault_condition::none : fault_condition::lct_4_2;
+}
+
+fault_condition table_rules::judge_type(translation_type type, address_type at) {
+  const bool blocked = at != address_type::untranslated && type != translation_type::with_device_tlb;
+  return blocked ? fault_condition::lct_5 : fault_condition::none;
+}
+
+fault_condition table_rules::judge_width(unsigned address_width) const {
+  return caps_.cap.supports_agaw(address_width) ? fault_condition::none : fault_condition::lct_4_1;
+}
+
+context_value table_rules::decode(const spec::context_entry& entry) const {
+  context_value out;
+  out.domain_id = entry.domain_id();
+  out.type = entry.translation_type();
+  out.levels = static_cast<std::uint8_t>(spec::levels_of_agaw(entry.address_width()));
+  const unsigned domain_width = spec::width_of_agaw(entry.address_width());
+  const unsigned unit_width = caps_.cap.mgaw();
+  out.input_width = static_cast<std::uint8_t>(std::min({domain_width, unit_width, 63U}));
+  out.beyond_width = domain_width <= unit_width ? fault_condition::lgn_1_1 : fault_condition::lgn_1_2;
+  out.fault_processing_disable = entry.fault_processing_disable();
+  out.top_table = entry.second_level_table();
+  return out;
+}
+
+fault_condition table_rules::judge_input(const context_value& context, const dma_access& access) const {
+  if (needs_no_table(context, access.type)) {
+    if (access.address >> caps_.host_address_width != 0) return fault_condition::lgn_1_3;
+    return judge_output(access.address);
+  }
+  return access.address >> context.input_width != 0 ? context.beyond_width : fault_condition::none;
+}
+
+} // namespace vtd::remap

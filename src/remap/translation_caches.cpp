@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/remap/translation_caches.h"
+
+namespace vtd::remap {
+
+translation_caches::translation_caches(const cache_shapes& shapes)
+    : contexts_("context_cache", shapes.context), iotlb_("iotlb", shapes.iotlb),
+      tables_{table_cache{"pde_cache", shapes.pde}, table_cache{"pdpe_cache", shapes.pdpe},
+              table_cache{"pml4_cache", shapes.pml4}, table_cache{"pml5_cache", shapes.pml5}} {}
+
+page_value* translation_caches::lookup_any_size(std::uint16_t domain, std::uint64_t address) {
+  for (unsigned level = 1; level <= 4; ++level) {
+    if (page_value* found = iotlb_.lookup_if_present(page_tag::of(domain, address, level))) return found;
+  }
+  iotlb_.count_miss();
+  return nullptr;
+}
+
+const page_value* translation_caches::peek_page(std::uint16_t domain, std::uint64_t address) const {
+  for (unsigned level = 1; level <= 4; ++level) {
+    if (const page_value* found = iotlb_.peek(page_tag::of(domain, address, level))) return found;
+  }
+  return nullptr;
+}
+
+std::uint64_t translation_caches::fill_page(std::uint16_t domain, std::uint64_t address, const page_value& value) {
+  const page_tag tag = page_tag::of(domain, address, value.level);
+  if (value.level > 1 && iotlb_.peek(tag) == nullptr && iotlb_.shape().entries != 0) ++larger_pages_;
+  const auto out = iotlb_.fill(tag, value);
+  if (out.packed != 0 && page_tag::level_of(out.packed) > 1) --larger_pages_;
+  return out.packed;
+}
+
+translation_caches::start_point translation_caches::lookup_tables(std::uint16_t domain, std::uint64_t address,
+                                                                  unsigned levels) {
+  // All levels are looked up in parallel, so each counts its own hit or miss; the deepest hit wins.
+  start_point best;
+  for (unsigned level = 2; level <= levels; ++level) {
+    table_cache& array = tables(level);
+    if (array.shape().entries == 0) continue;
+    if (const table_value* found = array.lookup(page_tag::of(domain, address, level))) {
+      if (best.level == 0) best = {level - 1, *found};
+    }
+  }
+  return best;
+}
+
+translation_caches::start_point translation_caches::peek_tables(std::uint16_t domain, std::uint64_t address,
+                                                                unsigned levels) const {
+  for (unsigned level = 2; level <= levels; ++level) {
+    if (const table_value* found = tables(level).peek(page_tag::of(domain, address, level))) return {level - 1, *found};
+  }
+  return {};
+}
+
+std::size_t translation_caches::invalidate_all_contexts() {
+  return contexts_.invalidate_if([](std::uint64_t, const context_value&) { return true; });
+}
+
+std::size_t translation_caches::invalidate_contexts_of_domain(std::uint16_t domain) {
+  return contexts_.invalidate_if(
+      [domain](std::uint64_t, const context_value& value) { return value.domain_id == domain; });
+}
+
+std::size_t translation_caches::invalidate_contexts_of_source(spec::source_id source, std::uint16_t ignored) {
+  const auto compared = static_cast<std::uint16_t>(~ignored);
+  return contexts_.invalidate_if([=](std::uint64_t packed, const context_value&) {
+    return ((context_tag::source_of(packed).value() ^ source.value()) & compared) == 0;
+  });
+}
+
+std::size_t translation_caches::invalidate_all_pages() {
+  std::size_t removed = iotlb_.invalidate_if([](std::uint64_t, const page_value&) { return true; });
+  for (table_cache& array : tables_) {
+    removed += array.invalidate_if([](std::uint64_t, const table_value&) { return true; });
+  }
+  recount_larger_pages();
+  return removed;
+}
+
+std::size_t translation_caches::invalidate_pages_of_domain(std::uint16_t domain) {
+  const auto of_domain = [domain](std::uint64_t packed, const auto&) { return page_tag::domain_of(packed) == domain; };
+  std::size_t removed = iotlb_.invalidate_if(of_domain);
+  for (table_cache& array : tables_) removed += array.invalidate_if(of_domain);
+  recount_larger_pages();
+  return removed;
+}
+
+std::size_t translation_caches::invalidate_pages(std::uint16_t domain, const page_range& range, bool leaf_only,
+                                                 bool whole_domain_tables) {
+  // A page smaller than the cached superpage that contains it drops the whole superpage (VT-d 6.5.1.2).
+  std::size_t removed = iotlb_.invalidate_if([&](std::uint64_t packed, const page_value& value) {
+    return page_tag::domain_of(packed) == domain && range.touches(page_tag::number_of(packed), value.level);
+  });
+  recount_larger_pages();
+  if (leaf_only) return removed;
+  for (unsigned level = 2; level <= 5; ++level) {
+    removed += tables(level).invalidate_if([&](std::uint64_t packed, const table_value&) {
+      return page_tag::domain_of(packed) == domain &&
+             (whole_domain_tables || range.touches(page_tag::number_of(packed), level));
+    });
+  }
+  return removed;
+}
+
+void translation_caches::recount_larger_pages() {
+  if (larger_pages_ == 0) return;
+  larger_pages_ = 0;
+  iotlb_.for_each([this](std::uint64_t, const page_value& value) {
+    if (value.level > 1) ++larger_pages_;
+  });
+}
+
+void translation_caches::clear_statistics() {
+  contexts_.clear_statistics();
+  iotlb_.clear_statistics();
+  for (table_cache& array : tables_) array.clear_statistics();
+}
+
+} // namespace vtd::remap
