@@ -27,7 +27,9 @@ inline constexpr std::uint64_t page_size = std::uint64_t{1} << page_shift;
   return static_cast<unsigned>(address >> level_shift(level)) & 0x1ff;
 }
 /// Bytes that one entry of `level` covers.
-[[nodiscard]] constexpr std::uint64_t level_size(unsigned level) { return std::uint64_t{1} << level_shift(level); }
+[[nodiscard]] constexpr std::uint64_t level_size(unsigned level) {
+  return std::uint64_t{1} << level_shift(level);
+}
 inline constexpr unsigned entries_per_table = 512;
 
 // Adjusted guest address width (context entry AW, VT-d 9.3).

@@ -36,7 +36,8 @@ struct fixed_string {
   char text[N]{};
   // NOLINTNEXTLINE(google-explicit-constructor): a literal is meant to convert.
   constexpr fixed_string(const char (&literal)[N]) {
-    for (std::size_t i = 0; i < N; ++i) text[i] = literal[i];
+    for (std::size_t i = 0; i < N; ++i)
+      text[i] = literal[i];
   }
   [[nodiscard]] constexpr std::string_view view() const { return {text, N - 1}; }
 };

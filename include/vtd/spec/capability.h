@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The capability registers as values (VT-d 10.4.2, 10.4.3): what a part can do. Setters take the raw field, so that a
-// preset can be built field by field.
+// The capability registers as values (VT-d 10.4.2, 10.4.3): what a part can do. Setters take the raw field,
+// so that a preset can be built field by field.
 
 #include "vtd/spec/address.h"
 #include "vtd/spec/bits.h"
@@ -54,7 +54,9 @@ struct cap {
   /// Supported widths: bit AW is set when the context entry may name that AW.
   [[nodiscard]] constexpr unsigned sagaw() const { return static_cast<unsigned>(sagaw_field::get(value)); }
   /// Largest input address, in bits minus one.
-  [[nodiscard]] constexpr unsigned mgaw_minus_one() const { return static_cast<unsigned>(mgaw_field::get(value)); }
+  [[nodiscard]] constexpr unsigned mgaw_minus_one() const {
+    return static_cast<unsigned>(mgaw_field::get(value));
+  }
   /// Zero-length reads of pages that are write-only are allowed.
   [[nodiscard]] constexpr bool zlr() const { return zlr_field::get(value) != 0; }
   /// The unit serves isochronous traffic (rev 1.x).

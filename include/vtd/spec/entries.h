@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The entries of the in-memory tables, legacy mode (VT-d chapter 9, rev 1.0 to 2.x): what each bit means, and which
-// bits are reserved for a part with given capabilities. No decisions: those are in remap/.
+// The entries of the in-memory tables, legacy mode (VT-d chapter 9, rev 1.0 to 2.x): what each bit means, and
+// which bits are reserved for a part with given capabilities. No decisions: those are in remap/.
 
 #include "vtd/spec/address.h"
 #include "vtd/spec/bits.h"
@@ -71,17 +71,23 @@ struct context_entry {
   using domain_id_field = field<23, 8>;
 
   [[nodiscard]] constexpr bool present() const { return present_field::get(lo) != 0; }
-  [[nodiscard]] constexpr bool fault_processing_disable() const { return fault_processing_disable_field::get(lo) != 0; }
+  [[nodiscard]] constexpr bool fault_processing_disable() const {
+    return fault_processing_disable_field::get(lo) != 0;
+  }
   [[nodiscard]] constexpr enum translation_type translation_type() const {
     return static_cast<enum translation_type>(translation_type_field::get(lo));
   }
   /// SLPTPTR as a host physical address.
-  [[nodiscard]] constexpr std::uint64_t second_level_table() const { return lo & second_level_table_field::mask; }
+  [[nodiscard]] constexpr std::uint64_t second_level_table() const {
+    return lo & second_level_table_field::mask;
+  }
   /// AW: 1 = 39 bits, 3 levels; 2 = 48 bits, 4 levels; 3 = 57 bits, 5 levels.
   [[nodiscard]] constexpr unsigned address_width() const {
     return static_cast<unsigned>(address_width_field::get(hi));
   }
-  [[nodiscard]] constexpr unsigned available() const { return static_cast<unsigned>(available_field::get(hi)); }
+  [[nodiscard]] constexpr unsigned available() const {
+    return static_cast<unsigned>(available_field::get(hi));
+  }
   [[nodiscard]] constexpr std::uint16_t domain_id() const {
     return static_cast<std::uint16_t>(domain_id_field::get(hi));
   }
@@ -118,8 +124,8 @@ struct context_entry {
   /// The reserved bits: `domain_id_bits` = 4 + 2 x CAP.ND; `caching_hints` = ECAP.CH of a rev 1.x part.
   [[nodiscard]] static constexpr context_entry reserved(unsigned host_address_width, unsigned domain_id_bits,
                                                         bool caching_hints) {
-    std::uint64_t defined = present_field::mask | fault_processing_disable_field::mask | translation_type_field::mask |
-                            host_page_mask(host_address_width);
+    std::uint64_t defined = present_field::mask | fault_processing_disable_field::mask |
+                            translation_type_field::mask | host_page_mask(host_address_width);
     if (caching_hints) defined |= eviction_hint_field::mask | address_locality_hint_field::mask;
     const std::uint64_t domain = low_bits(domain_id_bits < 16 ? domain_id_bits : 16) << domain_id_field::lsb;
     return {~defined, ~(address_width_field::mask | available_field::mask | domain)};
@@ -143,7 +149,9 @@ struct second_level_entry {
   [[nodiscard]] constexpr bool read() const { return read_field::get(value) != 0; }
   [[nodiscard]] constexpr bool write() const { return write_field::get(value) != 0; }
   /// R = W = 0 means "not present".
-  [[nodiscard]] constexpr bool present() const { return (value & (read_field::mask | write_field::mask)) != 0; }
+  [[nodiscard]] constexpr bool present() const {
+    return (value & (read_field::mask | write_field::mask)) != 0;
+  }
   [[nodiscard]] constexpr bool page_size() const { return page_size_field::get(value) != 0; }
   [[nodiscard]] constexpr bool snoop() const { return snoop_field::get(value) != 0; }
   [[nodiscard]] constexpr bool transient_mapping() const { return transient_mapping_field::get(value) != 0; }
@@ -175,15 +183,16 @@ struct second_level_entry {
     return *this;
   }
 
-  /// What decides about reserved bits: host address width, CAP.SPS (bit n: leaf at level n + 2), ECAP.SC, ECAP.DT.
+  /// What decides about reserved bits: host address width, CAP.SPS (bit n: leaf at level n + 2), ECAP.SC,
+  /// ECAP.DT.
   struct features {
     unsigned host_address_width = 36;
     unsigned page_sizes = 0;
     bool snoop_control = false;
     bool device_tlb = false;
   };
-  /// The reserved bits of an entry of `level` (1 = last) that is, or is not, a leaf. Bits 61:52, 63 and those that
-  /// software may use are ignored, not reserved.
+  /// The reserved bits of an entry of `level` (1 = last) that is, or is not, a leaf. Bits 61:52, 63 and those
+  /// that software may use are ignored, not reserved.
   [[nodiscard]] static constexpr std::uint64_t reserved(unsigned level, bool leaf, const features& has) {
     std::uint64_t bits = address_field::mask & ~low_bits(has.host_address_width);
     if (!leaf) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Fault reasons as guests see them, and the finer conditions behind them that people want to see (VT-d 7.1, 5.1.4).
+// Fault reasons as guests see them, and the finer conditions behind them that people want to see
+// (VT-d 7.1, 5.1.4).
 
 #include <array>
 #include <cstddef>
@@ -94,7 +95,8 @@ enum class fault_reason : std::uint8_t {
   return "reason code that is not assigned";
 }
 
-/// What exactly was wrong: the specification's own legend, and where one of its conditions has two causes, both.
+/// What exactly was wrong: the specification's own legend, and where one of its conditions has two causes,
+/// both.
 enum class fault_condition : std::uint8_t {
   none,
   lrt_1,
