@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/dmar/config.h"
+#include "vtd/dmar/pipeline.h"
+#include "vtd/dmar/ports.h"
+#include "vtd/dmar/protected_memory.h"
+#include "vtd/dmar/register_file.h"
+#include "vtd/remap/translator.h"
+
+#include <cstdint>
+
+namespace vtd::dmar {
+
+/// What software orders through registers and hardware does in its own time: GCMD (VT-d 10.4.4), context-cache and
+/// IOTLB invalidation (VT-d 6.5.1), protected memory (VT-d 10.4.16). docs/microarchitecture.md, section 5.
+class commands {
+public:
+  commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
+           remap::translator& translator, pipeline& requests, protected_memory& protection, unit_ports& ports);
+
+  // Software wrote the register (it is stored already); `seen` is the first edge after the write.
+  void global_command(std::uint32_t value, engine::cycle seen);
+  void context_command(engine::cycle seen);
+  void iotlb_command(engine::cycle seen);
+  void protection_command(engine::cycle seen);
+
+  void step(engine::cycle now);
+  [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
+
+  [[nodiscard]] bool translation_enabled() const { return translation_enabled_; }
+  [[nodiscard]] std::uint64_t root_table() const { return root_table_; }
+  /// Is a context-cache (IOTLB) invalidation under way? Software may not touch the register then.
+  [[nodiscard]] bool context_busy() const { return context_at_ != engine::never; }
+  [[nodiscard]] bool iotlb_busy() const { return iotlb_at_ != engine::never || iotlb_draining_; }
+  /// Is a command waiting for requests to leave?
+  [[nodiscard]] bool drains() const { return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never; }
+  /// Commands given while their predecessor was under way.
+  [[nodiscard]] std::uint64_t ignored() const { return ignored_; }
+  [[nodiscard]] std::uint64_t invalidations() const { return invalidations_; }
+  void reset();
+
+private:
+  [[nodiscard]] engine::cycle write_buffer_cycles() const;
+  void start_global_command(engine::cycle now);
+  void finish_global_command(engine::cycle now);
+  void invalidate_contexts();
+  void invalidate_iotlb();
+  [[nodiscard]] bool iotlb_drained() const;
+  void finish_iotlb();
+  template <class Field>
+  void set_status(bool on);
+
+  const unit_config& config_;
+  const engine::clock& timebase_;
+  register_file& registers_;
+  remap::translator& translator_;
+  pipeline& requests_;
+  protected_memory& protection_;
+  unit_ports& ports_;
+
+  bool translation_enabled_ = false;
+  std::uint64_t root_table_ = 0;
+
+  // GCMD: the value to act on, and what of it is still to be finished.
+  std::uint32_t command_value_ = 0;
+  engine::cycle command_at_ = engine::never;
+  engine::cycle root_at_ = engine::never;
+  engine::cycle write_buffer_at_ = engine::never;
+  engine::cycle enable_at_ = engine::never;
+  std::uint64_t enable_mark_ = 0;
+
+  engine::cycle context_at_ = engine::never;
+  engine::cycle iotlb_at_ = engine::never;
+  bool iotlb_draining_ = false;
+  std::uint64_t iotlb_mark_ = 0;
+  std::uint64_t iotlb_granularity_ = 0;
+
+  engine::cycle protect_at_ = engine::never;
+  bool protect_draining_ = false;
+  std::uint64_t protect_mark_ = 0;
+
+  std::uint64_t ignored_ = 0;
+  std::uint64_t invalidations_ = 0;
+};
+
+} // namespace vtd::dmar

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/engine/clock.h"
+#include "vtd/remap/config.h"
+
+#include <string>
+
+namespace vtd::dmar {
+
+/// Time and resources of one remapping unit, in cycles of its wheel. docs/microarchitecture.md says where each is
+/// spent; presets say where each value comes from.
+struct unit_timing {
+  remap::translation_latencies lookup{};
+  /// Requests of all ports that may be inside the unit at once, from admission to the start of the response.
+  unsigned requests = 16;
+  /// Page walks that may be under way at once.
+  unsigned walkers = 1;
+  /// Cycles from one grant of the memory port to the next, at least 1.
+  engine::cycle memory_interval = 1;
+  /// From a register access's arrival to its answer (annotated on b_transport).
+  engine::cycle register_access = 8;
+  /// From the edge that sees a GCMD write to the edge that shows its effect in GSTS.
+  engine::cycle command = 8;
+  /// From the edge that sees CCMD.ICC or IOTLB.IVT to the edge that removes the entries.
+  engine::cycle context_invalidation = 16;
+  engine::cycle iotlb_invalidation_global = 32;
+  engine::cycle iotlb_invalidation_domain = 32;
+  engine::cycle iotlb_invalidation_page = 16;
+  /// From the decision that blocks a request to its fault record, and from there to the event message.
+  engine::cycle fault_recording = 1;
+  engine::cycle event_message = 4;
+};
+
+/// One remapping unit, as built.
+struct unit_config {
+  /// Instance name, for reports.
+  std::string name = "unit";
+  remap::capabilities caps{};
+  remap::cache_shapes caches{};
+  unit_timing timing{};
+  /// Upstream ports (VT-d: the DMA streams that one unit serves).
+  unsigned ports = 1;
+  /// Whether protected regions also block requests that were translated (TE = 1). Parts of VER 1.0 may or may not;
+  /// pass-through and translated requests are always checked (VT-d 10.4.16).
+  bool protect_translated = false;
+  /// Whether a page-selective invalidation with IH = 0 drops all non-leaf entries of the domain, not only those of the
+  /// range.
+  bool whole_domain_tables = false;
+};
+
+} // namespace vtd::dmar

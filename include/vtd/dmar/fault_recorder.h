@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/dmar/config.h"
+#include "vtd/dmar/ports.h"
+#include "vtd/dmar/register_file.h"
+#include "vtd/remap/access.h"
+
+#include <cstdint>
+#include <deque>
+
+namespace vtd::dmar {
+
+/// A fault as people want to see it: finer than what the registers tell the guest.
+struct fault_report {
+  remap::dma_access access{};
+  spec::fault_condition condition = spec::fault_condition::none;
+  /// The edge at which the fault record was (or would have been) written.
+  engine::cycle when = 0;
+  /// It went into a record. If not, FPD suppressed it or no record was free.
+  bool recorded = false;
+  bool suppressed = false;
+};
+
+/// Who wants to see every fault of a unit.
+struct fault_observer {
+  fault_observer() = default;
+  fault_observer(const fault_observer&) = delete;
+  fault_observer& operator=(const fault_observer&) = delete;
+  virtual ~fault_observer() = default;
+  virtual void on_fault(const fault_report& report) = 0;
+};
+
+/// Primary fault logging (VT-d 7.3.1): FRCD records, FSTS, and the fault event (VT-d 7.4).
+class fault_recorder {
+public:
+  fault_recorder(const unit_config& config, register_file& registers, unit_ports& ports)
+      : config_(config), registers_(registers), ports_(ports) {}
+
+  /// A request was blocked in cycle `now`.
+  void log(const remap::dma_access& access, const remap::translation& result, engine::cycle now);
+  /// Writes the records that are due and sends the messages that are due.
+  void step(engine::cycle now);
+  [[nodiscard]] engine::cycle next_work() const;
+
+  /// Software wrote FSTS or a record: PPF and IP follow what is left.
+  void status_written();
+  /// Software wrote FECTL: with IM cleared a pending event goes out. `seen`: the first edge after the write.
+  void control_written(engine::cycle seen);
+
+  void set_observer(fault_observer* observer) { observer_ = observer; }
+  [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
+  [[nodiscard]] std::uint64_t lost() const { return lost_; }
+  void reset();
+
+private:
+  struct entry {
+    remap::dma_access access{};
+    spec::fault_condition condition = spec::fault_condition::none;
+    bool suppressed = false;
+    engine::cycle due = 0;
+  };
+  bool record(const entry& fault);
+  void raise_event(engine::cycle now);
+  [[nodiscard]] bool any_record_pending() const;
+
+  const unit_config& config_;
+  register_file& registers_;
+  unit_ports& ports_;
+  fault_observer* observer_ = nullptr;
+  std::deque<entry> waiting_;
+  engine::cycle message_at_ = engine::never;
+  unsigned next_record_ = 0;
+  bool event_due_ = false;
+  std::uint64_t recorded_ = 0;
+  std::uint64_t lost_ = 0;
+};
+
+} // namespace vtd::dmar

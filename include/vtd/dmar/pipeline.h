@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/dmar/config.h"
+#include "vtd/dmar/ports.h"
+#include "vtd/dmar/statistics.h"
+#include "vtd/engine/delay_line.h"
+#include "vtd/remap/translator.h"
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace vtd::dmar {
+
+/// What the pipeline asks of its unit: the state that registers hold.
+struct unit_state {
+  unit_state() = default;
+  unit_state(const unit_state&) = delete;
+  unit_state& operator=(const unit_state&) = delete;
+  virtual ~unit_state() = default;
+  /// TES as seen by requests that are admitted now.
+  [[nodiscard]] virtual bool translation_enabled() const = 0;
+  /// The root table in use (latched by SRTP).
+  [[nodiscard]] virtual std::uint64_t root_table() const = 0;
+  /// Does a protected region forbid these host physical addresses?  `translated`: they came out of page tables.
+  [[nodiscard]] virtual bool is_protected(std::uint64_t address, std::uint32_t length, bool translated) const = 0;
+  /// A request is blocked for this reason.
+  virtual void on_fault(const remap::dma_access& access, const remap::translation& result, engine::cycle now) = 0;
+};
+
+/// The way of a request through one unit, cycle by cycle: admission, look-up, walk, forward, response. The steps of one
+/// cycle and their order are those of docs/microarchitecture.md, section 3; one member function each.
+class pipeline {
+public:
+  pipeline(const unit_config& config, remap::translator& translator, unit_state& state, unit_ports& ports);
+
+  // From outside, between two steps; `seen` is the edge at which the unit sees it.
+
+  /// A request stands at a port. False: another one stands there already, and nothing happened.
+  bool offer(unsigned port, const request& what, engine::cycle seen);
+  void table_answered(unsigned walker, bool ok, const remap::table_words& words, engine::cycle seen);
+  void answered(unsigned slot, bool ok, engine::cycle seen);
+  void memory_port_free(engine::cycle seen) { memory_port_at_ = seen; }
+  void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
+
+  // The steps of cycle `now`, in this order.
+
+  void finish_lookups(engine::cycle now);
+  void advance_walks(engine::cycle now);
+  void commit_walks(engine::cycle now);
+  void admit(engine::cycle now);
+  void grant(engine::cycle now);
+  void respond(engine::cycle now);
+
+  /// The next cycle with work if nothing more arrives, or `never`.
+  [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
+
+  // For invalidations: walks in flight that must not keep what they read. A null domain stands for "all domains".
+  void poison_all();
+  void poison_domain(std::uint16_t domain);
+  void poison_source(spec::source_id source, std::uint16_t ignored);
+
+  /// A number greater than that of every request admitted so far.
+  [[nodiscard]] std::uint64_t admission_mark() const { return next_sequence_; }
+  /// Are all requests admitted before `mark` gone (the reads, the writes, as asked)?
+  [[nodiscard]] bool drained(std::uint64_t mark, bool reads, bool writes) const;
+  [[nodiscard]] bool idle() const { return busy_slots_ == 0 && suspended_.empty(); }
+
+  // Loosely-timed requests: they pass at once, but stay in flight while what is downstream waits.
+
+  /// Registers such a request; the returned number is given back to `leave`.
+  std::uint64_t enter(bool write);
+  void leave(std::uint64_t sequence);
+
+  /// What happens to one page's worth of a request that passes at once.
+  struct passage {
+    enum class way : std::uint8_t { memory, interrupt, blocked } leads = way::blocked;
+    std::uint64_t address = 0;
+    /// Cycles until it leaves the unit, not counting the wait for the first edge.
+    engine::cycle cycles = 0;
+  };
+  passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase, engine::cycle now);
+
+  /// From now on evicted pages are withdrawn: somebody holds direct pointers.
+  void direct_was_given() { direct_given_ = true; }
+
+  /// Where the piece would go, with no effect; nothing: it would be blocked.
+  [[nodiscard]] std::optional<std::uint64_t> probe(const request& piece, remap::memory_port& memory) const;
+
+  [[nodiscard]] unit_statistics& statistics() { return statistics_; }
+  [[nodiscard]] const unit_statistics& statistics() const { return statistics_; }
+  /// Everything in flight is forgotten (power-on reset; no answers are owed).
+  void reset();
+
+private:
+  static constexpr std::uint32_t nobody = ~std::uint32_t{0};
+
+  enum class stage : std::uint8_t { free, looking_up, waiting_for_walker, walking, merged, leaving, in_memory, ending };
+
+  struct slot {
+    request what{};
+    std::uint64_t sequence = 0;
+    std::uint64_t host_address = 0;
+    engine::cycle answer_at = engine::never;
+    std::uint32_t offset = 0;
+    std::uint32_t piece = 0;
+    std::uint32_t next_waiter = nobody;
+    std::uint8_t port = 0;
+    stage at = stage::free;
+    completion how = completion::done;
+    bool answer_ok = false;
+    bool enabled = false;
+    bool first_lookup = true;
+    bool interrupt = false;
+  };
+
+  enum class walker_state : std::uint8_t { idle, structures, wants_read, reading, ended };
+
+  struct walker {
+    remap::page_walk walk{};
+    remap::table_words words{};
+    engine::cycle due = engine::never;
+    std::uint32_t leader = nobody;
+    std::uint32_t last_waiter = nobody;
+    walker_state state = walker_state::idle;
+    bool answer_ok = false;
+    bool poisoned = false;
+  };
+
+  struct port_state {
+    explicit port_state(std::size_t slots) : responses(slots) {}
+    request offered{};
+    engine::cycle seen = engine::never;
+    bool waiting = false;
+    // From which edge on the response channel is free; `never` while a response is being taken.
+    engine::cycle response_at = 0;
+    engine::ring<std::uint32_t> responses;
+  };
+
+  [[nodiscard]] static std::uint32_t piece_length(const request& what, std::uint32_t offset);
+  [[nodiscard]] remap::dma_access access_of(const slot& s) const;
+  void decide(std::uint32_t id, const remap::translation& result, engine::cycle now);
+  void end(std::uint32_t id, completion how);
+  void leave_for_memory(slot& s, std::uint32_t id, std::uint64_t address);
+  /// Which way a request takes before any table is asked.
+  enum class lane : std::uint8_t { translate, bypass, interrupt, forbidden };
+  [[nodiscard]] lane lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
+                             bool enabled) const;
+  void route(std::uint32_t id, engine::cycle now);
+  bool join_walk(std::uint32_t id);
+  void continue_walk(walker& w, engine::cycle now);
+  void issue(engine::cycle now);
+  void start_walks(engine::cycle now);
+  void replay(std::uint32_t id);
+  void withdraw_evicted(std::uint64_t packed);
+  void count_lookup(bool context_hit, bool iotlb_hit);
+
+  const unit_config& config_;
+  remap::translator& translator_;
+  unit_state& state_;
+  unit_ports& outside_;
+  std::vector<slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<walker> walkers_;
+  std::vector<port_state> ports_;
+  engine::delay_line<std::uint32_t> lookups_;
+  // Requests that enter the look-up again, or with their next page: before new ones.
+  engine::ring<std::uint32_t> again_;
+  engine::ring<std::uint32_t> walker_queue_;
+  engine::ring<std::uint32_t> leaving_;
+  std::vector<std::pair<std::uint64_t, bool>> suspended_;
+  std::uint64_t next_sequence_ = 1;
+  engine::cycle memory_port_at_ = 0;
+  engine::cycle next_answer_ = engine::never;
+  unsigned next_port_ = 0;
+  unsigned next_walker_ = 0;
+  unsigned busy_slots_ = 0;
+  unsigned busy_walkers_ = 0;
+  unsigned waiting_ports_ = 0;
+  unsigned responses_ = 0;
+  unsigned answers_ = 0;
+  bool direct_given_ = false;
+  unit_statistics statistics_{};
+};
+
+} // namespace vtd::dmar

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/engine/clock.h"
+#include "vtd/remap/access.h"
+#include "vtd/spec/message.h"
+
+#include <cstdint>
+
+namespace vtd::dmar {
+
+/// A request as it stands at an upstream port of a unit.
+struct request {
+  remap::dma_access access{};
+  /// Bytes from `access.address` on; may cross pages.
+  std::uint32_t length = 0;
+  /// A dword write with all bytes enabled: in the interrupt range it is a message (VT-d 3.13).
+  bool is_dword_write = false;
+  /// For whoever offered the request; the unit hands it back and never looks into it.
+  void* cookie = nullptr;
+};
+
+/// How a request ended.
+enum class completion : std::uint8_t {
+  /// It went to memory and was answered there.
+  done,
+  /// Memory answered with an error.
+  failed,
+  /// The unit blocked it: a translation fault, a protected region, the interrupt range.
+  blocked
+};
+
+/// A part of a request that lies in one page, on its way to memory.
+struct forwarded {
+  void* cookie = nullptr;
+  /// Which piece: bytes from the start of the request, and how many.
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+  /// Host physical address.
+  std::uint64_t address = 0;
+  /// To hand back in `unit::answered`.
+  unsigned slot = 0;
+  /// An interrupt message, not memory: it leaves by the interrupt port (VT-d 3.13, 5.1).
+  bool interrupt = false;
+};
+
+/// What a unit needs from the world around it. The calls are made at a clock edge (in the unit's `step`) and must
+/// not wait; answers come back at any later time, or within the call, and are seen at the next edge.
+struct unit_ports {
+  unit_ports() = default;
+  unit_ports(const unit_ports&) = delete;
+  unit_ports& operator=(const unit_ports&) = delete;
+  virtual ~unit_ports() = default;
+
+  /// The request that stood at `port` was admitted; the port may offer the next one.
+  virtual void accepted(unsigned port, void* cookie) = 0;
+  /// A piece leaves for memory. True: the memory port can take the next one after its interval; false: it is busy
+  /// until `unit::memory_port_free`. Ends with `unit::answered(piece.slot, ...)`.
+  virtual bool forward(const forwarded& piece) = 0;
+  /// A table read leaves for memory; return value as for `forward`. Ends with `unit::table_answered(walker, ...)`.
+  virtual bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) = 0;
+  /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)` says so.
+  virtual bool complete(unsigned port, void* cookie, completion how) = 0;
+  /// A message of the unit itself (fault event): compatibility format, never remapped (VT-d 5.1.6).
+  virtual void send_message(const spec::msi_message& message) = 0;
+  /// How long draining the chipset's write buffer takes from now, and the draining itself at its end (GCMD.WBF).
+  virtual engine::picoseconds write_buffer_drain_time() = 0;
+  virtual void drain_write_buffer() = 0;
+  /// Translations of this range of input addresses may have changed, for any requester: direct pointers that were
+  /// given out for it are void. `last` is inclusive.
+  virtual void withdraw(std::uint64_t first, std::uint64_t last) = 0;
+};
+
+} // namespace vtd::dmar

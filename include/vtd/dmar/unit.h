@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/dmar/commands.h"
+#include "vtd/dmar/config.h"
+#include "vtd/dmar/fault_recorder.h"
+#include "vtd/dmar/pipeline.h"
+#include "vtd/dmar/ports.h"
+#include "vtd/dmar/protected_memory.h"
+#include "vtd/dmar/register_file.h"
+#include "vtd/engine/wheel.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace vtd::dmar {
+
+/// One DMA-remapping hardware unit, without SystemC. It is driven by its wheel and talks to the world through
+/// `unit_ports`; everything that comes from the world is given with its time in picoseconds.
+///
+/// Times given must not be earlier than the last edge the wheel has reached. Before it looks at its state the unit lets
+/// the wheel catch up with that time.
+class unit final : private engine::component, private unit_state {
+public:
+  /// Throws std::invalid_argument when a cache or a resource cannot be built as configured.
+  unit(engine::wheel& wheel, const unit_config& config, unit_ports& ports);
+
+  [[nodiscard]] const unit_config& config() const { return config_; }
+  [[nodiscard]] const std::string& name() const { return config_.name; }
+
+  // Registers (VT-d 10). Aligned accesses of 4 or 8 bytes; any other reads 0 and writes nothing (VT-d 10.2).
+
+  [[nodiscard]] std::uint64_t read_register(std::uint32_t offset, unsigned bytes, engine::picoseconds now);
+  void write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, engine::picoseconds now);
+  /// As `read_register`, with no effect on time (debug accesses).
+  [[nodiscard]] std::uint64_t peek_register(std::uint32_t offset, unsigned bytes) const {
+    return registers_.read_bytes(offset, bytes);
+  }
+  /// Bytes of the register block that the unit decodes.
+  [[nodiscard]] std::uint32_t register_space() const { return registers_.size(); }
+
+  // Requests, cycle by cycle. Answers are owed for everything that was forwarded.
+
+  /// A request arrives at a port. False: the port holds another one.
+  bool offer(unsigned port, const request& what, engine::picoseconds now);
+  void answered(unsigned slot, bool ok, engine::picoseconds now);
+  void table_answered(unsigned walker, bool ok, const remap::table_words& words, engine::picoseconds now);
+  void memory_port_free(engine::picoseconds now);
+  void response_taken(unsigned port, engine::picoseconds now);
+
+  // Requests, at once (loosely timed). Ask for one page's worth at a time: `page_piece`.
+
+  /// Bytes from the request's address on that lie in its first page.
+  [[nodiscard]] static std::uint32_t page_piece(std::uint64_t address, std::uint64_t length);
+  /// The request (or piece) arrives at `now`; the passage's `leaves` is when it leaves for memory.
+  struct passage {
+    pipeline::passage::way leads = pipeline::passage::way::blocked;
+    std::uint64_t address = 0;
+    engine::picoseconds leaves = 0;
+  };
+  passage pass(const request& piece, remap::memory_port& memory, engine::picoseconds now);
+  /// Brackets a request whose downstream part may wait: invalidations with drain wait for it.
+  std::uint64_t enter(bool write) { return pipeline_.enter(write); }
+  void leave(std::uint64_t sequence);
+  [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
+  void count_request(std::uint32_t bytes) {
+    ++pipeline_.statistics().requests;
+    pipeline_.statistics().bytes += bytes;
+  }
+
+  /// Where a request would go, with no effect at all (debug transport). Nothing: it would be blocked.
+  [[nodiscard]] std::optional<std::uint64_t> probe(const request& piece, remap::memory_port& memory) const;
+  /// A page that may be reached directly (DMI): only what is cached is granted, because its eviction ends the grant.
+  struct direct_page {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t host = 0;
+    bool read = false;
+    bool write = false;
+  };
+  [[nodiscard]] std::optional<direct_page> direct(const remap::dma_access& access);
+
+  // State, for reports and tests.
+
+  [[nodiscard]] bool translation_enabled() const override { return commands_.translation_enabled(); }
+  [[nodiscard]] std::uint64_t root_table() const override { return commands_.root_table(); }
+  [[nodiscard]] const register_file& registers() const { return registers_; }
+  [[nodiscard]] const remap::translator& translator() const { return translator_; }
+  [[nodiscard]] unit_statistics statistics() const;
+  [[nodiscard]] const fault_recorder& faults() const { return faults_; }
+  void clear_statistics();
+  void set_walk_observer(remap::walk_observer* observer) { translator_.set_observer(observer); }
+  void set_fault_observer(fault_observer* observer) { faults_.set_observer(observer); }
+
+  /// Power-on reset, or a warm one that keeps sticky fields (VT-d 10.4, access "S").
+  void reset(bool power_on);
+
+private:
+  void step(engine::cycle now) override;
+  [[nodiscard]] bool is_protected(std::uint64_t address, std::uint32_t length, bool translated) const override;
+  void on_fault(const remap::dma_access& access, const remap::translation& result, engine::cycle now) override;
+  void catch_up(engine::picoseconds now) { owning_wheel().advance_to(timebase_.last_edge_until(now)); }
+  [[nodiscard]] engine::cycle seen(engine::picoseconds now) const { return timebase_.first_edge_after(now); }
+  void write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);
+
+  unit_config config_;
+  engine::clock timebase_;
+  register_file registers_;
+  remap::translator translator_;
+  protected_memory protection_;
+  pipeline pipeline_;
+  fault_recorder faults_;
+  commands commands_;
+};
+
+} // namespace vtd::dmar

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/dmar/unit.h"
+
+#include <algorithm>
+
+namespace vtd::dmar {
+
+namespace reg = spec::reg;
+using engine::cycle;
+using engine::picoseconds;
+
+unit::unit(engine::wheel& wheel, const unit_config& config, unit_ports& ports)
+    : component(wheel), config_(config), timebase_(wheel.timebase()), registers_(config_.caps),
+      translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
+      pipeline_(config_, translator_, *this, ports), faults_(config_, registers_, ports),
+      commands_(config_, timebase_, registers_, translator_, pipeline_, protection_, ports) {}
+
+// The order of the steps is the contract: docs/microarchitecture.md, section 3.
+void unit::step(cycle now) {
+  pipeline_.finish_lookups(now);
+  pipeline_.advance_walks(now);
+  pipeline_.commit_walks(now);
+  faults_.step(now);
+  commands_.step(now);
+  pipeline_.admit(now);
+  pipeline_.grant(now);
+  pipeline_.respond(now);
+  const cycle next = std::min({pipeline_.next_work(now), faults_.next_work(), commands_.next_work(now)});
+  if (next != engine::never) wake_at(next);
+}
+
+// --- Registers -------------------------------------------------------------------------------------------------------
+
+std::uint64_t unit::read_register(std::uint32_t offset, unsigned bytes, picoseconds now) {
+  catch_up(now);
+  return registers_.read_bytes(offset, bytes);
+}
+
+void unit::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, picoseconds now) {
+  catch_up(now);
+  if (!registers_.is_legal(offset, bytes)) return;
+  // A 64-bit access is two of 32 bits, lower half first; the half that holds a trigger bit triggers (VT-d 10.2).
+  for (unsigned half = 0; half < bytes; half += 4) {
+    write_dword(offset + half, static_cast<std::uint32_t>(value >> (8 * half)), seen(now));
+  }
+}
+
+void unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
+  // Software may not touch a command register while its command runs; hardware ignores it (VT-d 10.4.7, 10.4.8).
+  const bool is_context_command = registers_.is<reg::ccmd>(offset);
+  const bool is_iotlb = registers_.is<reg::iotlb>(offset) || registers_.is<reg::iva>(offset);
+  if ((is_context_command && commands_.context_busy()) || (is_iotlb && commands_.iotlb_busy())) return;
+  registers_.write_dword(offset, value);
+  if (offset == reg::gcmd::offset) {
+    commands_.global_command(value, at);
+  } else if (is_context_command) {
+    if (offset == reg::ccmd::offset + 4 && reg::ccmd::icc::get(registers_.read<reg::ccmd>()) != 0) {
+      commands_.context_command(at);
+    }
+  } else if (is_iotlb) {
+    if (registers_.is_upper_half_of<reg::iotlb>(offset) &&
+        reg::iotlb::ivt::get(registers_.read<reg::iotlb>()) != 0) {
+      commands_.iotlb_command(at);
+    }
+  } else if (offset == reg::pmen::offset) {
+    if (registers_.has<reg::pmen>()) commands_.protection_command(at);
+  } else if (offset == reg::fectl::offset) {
+    faults_.control_written(at);
+  } else if (offset == reg::fsts::offset || registers_.is<reg::frcd_hi>(offset)) {
+    faults_.status_written();
+  }
+  wake_at(at);
+}
+
+// --- Requests, cycle by cycle ----------------------------------------------------------------------------------------
+
+bool unit::offer(unsigned port, const request& what, picoseconds now) {
+  const cycle at = seen(now);
+  if (!pipeline_.offer(port, what, at)) return false;
+  wake_at(at);
+  return true;
+}
+
+void unit::answered(unsigned slot, bool ok, picoseconds now) {
+  const cycle at = seen(now);
+  pipeline_.answered(slot, ok, at);
+  wake_at(at);
+}
+
+void unit::table_answered(unsigned walker, bool ok, const remap::table_words& words, picoseconds now) {
+  const cycle at = seen(now);
+  pipeline_.table_answered(walker, ok, words, at);
+  wake_at(at);
+}
+
+void unit::memory_port_free(picoseconds now) {
+  const cycle at = seen(now);
+  pipeline_.memory_port_free(at);
+  wake_at(at);
+}
+
+void unit::response_taken(unsigned port, picoseconds now) {
+  const cycle at = seen(now);
+  pipeline_.response_taken(port, at);
+  wake_at(at);
+}
+
+// --- Requests, at once -----------------------------------------------------------------------------------------------
+
+std::uint32_t unit::page_piece(std::uint64_t address, std::uint64_t length) {
+  const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
+  return static_cast<std::uint32_t>(std::min(length, to_page_end));
+}
+
+unit::passage unit::pass(const request& piece, remap::memory_port& memory, picoseconds now) {
+  const cycle at = seen(now);
+  const pipeline::passage way = pipeline_.pass(piece, memory, timebase_, at);
+  return {way.leads, way.address, timebase_.time_of(at + way.cycles)};
+}
+
+void unit::leave(std::uint64_t sequence) {
+  pipeline_.leave(sequence);
+  // Somebody may be waiting for this one.
+  if (commands_.drains()) wake_at(owning_wheel().now() + 1);
+}
+
+std::optional<std::uint64_t> unit::probe(const request& piece, remap::memory_port& memory) const {
+  return pipeline_.probe(piece, memory);
+}
+
+std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
+  if (access.type != remap::address_type::untranslated || spec::in_interrupt_range(access.address)) return {};
+  if (!translation_enabled()) {
+    // All but the interrupt range and what is protected: a page at a time keeps it simple.
+    const std::uint64_t first = spec::page_base(access.address);
+    if (protection_.covers(first, spec::page_size)) return {};
+    return direct_page{first, first + spec::page_size - 1, first, true, true};
+  }
+  const remap::translation_caches& caches = translator_.caches();
+  const remap::context_value* context = caches.contexts().peek(remap::context_tag{access.source});
+  if (context == nullptr || context->type == spec::translation_type::pass_through ||
+      access.address >> context->input_width != 0) {
+    return {};
+  }
+  const remap::page_value* page = caches.peek_page(context->domain_id, access.address);
+  if (page == nullptr) return {};
+  const std::uint64_t size = spec::level_size(page->level);
+  const std::uint64_t first = access.address & ~(size - 1);
+  // A large page that reaches into the interrupt range or a protected region is not granted whole.
+  if (first <= spec::interrupt_range_last && first + size - 1 >= spec::interrupt_range_first) return {};
+  if (translator_.rules().judge_output(page->page) != spec::fault_condition::none) return {};
+  if (is_protected(page->page, static_cast<std::uint32_t>(std::min<std::uint64_t>(size, 0xffffffffU)), true)) return {};
+  pipeline_.direct_was_given();
+  return direct_page{first, first + size - 1, page->page, page->read, page->write};
+}
+
+// --- State -----------------------------------------------------------------------------------------------------------
+
+bool unit::is_protected(std::uint64_t address, std::uint32_t length, bool translated) const {
+  if (translated && !config_.protect_translated) return false;
+  return protection_.covers(address, length);
+}
+
+void unit::on_fault(const remap::dma_access& access, const remap::translation& result, cycle now) {
+  faults_.log(access, result, now);
+  wake_at(faults_.next_work());
+}
+
+unit_statistics unit::statistics() const {
+  unit_statistics all = pipeline_.statistics();
+  all.invalidations = commands_.invalidations();
+  return all;
+}
+
+void unit::clear_statistics() {
+  pipeline_.statistics() = {};
+  translator_.caches().clear_statistics();
+}
+
+void unit::reset(bool power_on) {
+  registers_.reset(power_on);
+  translator_.caches().invalidate_all_contexts();
+  translator_.caches().invalidate_all_pages();
+  pipeline_.reset();
+  faults_.reset();
+  commands_.reset();
+}
+
+} // namespace vtd::dmar

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "support/fake_memory.h"
+#include "support/table_builder.h"
+#include "vtd/dmar/unit.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vtd::test {
+
+inline constexpr spec::source_id nic = spec::source_id::from_bdf(1, 0, 0);
+inline constexpr spec::source_id disk = spec::source_id::from_bdf(0, 0x1f, 2);
+
+/// A small part: three levels, 36-bit input, 16 domains, one fault record, page-selective invalidation, write-buffer
+/// flushing; as little as our first boards.
+[[nodiscard]] inline remap::capabilities small_part() {
+  remap::capabilities caps;
+  caps.cap.set_nd(0).set_rwbf(true).set_sagaw(2).set_mgaw(36).set_fro(0x20).set_psi(true).set_nfr(0).set_mamv(9);
+  caps.cap.set_dwd(true).set_drd(true).set_plmr(true).set_phmr(true);
+  caps.ecap.set_iro(0x10);
+  caps.host_address_width = 36;
+  return caps;
+}
+
+/// Four levels, 48 bits, 2 MB and 1 GB pages, pass-through, eight fault records.
+[[nodiscard]] inline remap::capabilities wide_part() {
+  remap::capabilities caps;
+  caps.cap.set_nd(2).set_sagaw(6).set_mgaw(48).set_fro(0x20).set_sps(3).set_psi(true).set_nfr(7).set_mamv(18);
+  caps.cap.set_dwd(true).set_drd(true).set_zlr(true);
+  caps.ecap.set_iro(0x10).set_pt(true).set_c(true);
+  caps.host_address_width = 46;
+  return caps;
+}
+
+[[nodiscard]] inline dmar::unit_config config_of(const remap::capabilities& caps) {
+  dmar::unit_config config;
+  config.caps = caps;
+  config.caches.context = {8, 0, remap::replacement::lru, 1};
+  config.caches.iotlb = {16, 0, remap::replacement::lru, 1};
+  config.caches.pml4 = {4, 0, remap::replacement::lru, 1};
+  config.caches.pdpe = {4, 0, remap::replacement::lru, 1};
+  config.caches.pde = {4, 0, remap::replacement::lru, 1};
+  config.timing.lookup = {1, 2, 1};
+  config.timing.requests = 8;
+  config.timing.walkers = 2;
+  return config;
+}
+
+/// A unit with everything round it that it needs, without SystemC: memory that answers after fixed times, and a diary of
+/// what left the unit in which cycle.
+class unit_world final : public dmar::unit_ports, public dmar::fault_observer {
+public:
+  static constexpr engine::picoseconds period = 1000;
+
+  struct event {
+    engine::cycle at = 0;
+    std::uint64_t id = 0;
+    std::uint64_t address = 0;
+    dmar::completion how = dmar::completion::done;
+    friend bool operator==(const event&, const event&) = default;
+  };
+
+  explicit unit_world(const dmar::unit_config& config)
+      : wheel(engine::clock{period}), tables(memory), unit(wheel, config, *this) {
+    unit.set_fault_observer(this);
+    memory.set_delay(20 * period);
+  }
+  explicit unit_world(const remap::capabilities& caps) : unit_world(config_of(caps)) {}
+
+  // Driving it.
+
+  [[nodiscard]] engine::picoseconds now_ps() const { return wheel.timebase().time_of(wheel.now()); }
+  void run_to(engine::cycle at) { wheel.advance_to(at); }
+  /// Runs until nothing is left to do.
+  void settle() { wheel.run(wheel.now() + 100000); }
+
+  /// A request arrives now; its id is what the diary shows.
+  bool offer(std::uint64_t id, spec::source_id source, remap::access_kind kind, std::uint64_t address,
+             std::uint32_t length = 64, unsigned port = 0) {
+    dmar::request what;
+    what.access = {source, kind, remap::address_type::untranslated, address};
+    what.length = length;
+    what.cookie = reinterpret_cast<void*>(id); // NOLINT(performance-no-int-to-ptr): the cookie is opaque
+    return unit.offer(port, what, now_ps());
+  }
+  /// A request from arrival to response, alone; how it ended. `address` of the answer: where it went.
+  event dma(spec::source_id source, remap::access_kind kind, std::uint64_t address, std::uint32_t length = 64) {
+    const std::uint64_t id = 1000000 + responses.size();
+    offer(id, source, kind, address, length);
+    settle();
+    event last = responses.back();
+    last.address = last.how == dmar::completion::done ? forwards.back().address : 0;
+    return last;
+  }
+  event read(spec::source_id source, std::uint64_t address) { return dma(source, remap::access_kind::read, address); }
+  event write(spec::source_id source, std::uint64_t address) { return dma(source, remap::access_kind::write, address); }
+
+  template <class Register>
+  void write_register(typename Register::word value, unsigned index = 0) {
+    unit.write_register(unit.registers().template offset_of<Register>(index), Register::size_bits / 8, value, now_ps());
+  }
+  template <class Register>
+  [[nodiscard]] typename Register::word read_register(unsigned index = 0) {
+    return static_cast<typename Register::word>(unit.read_register(
+        unit.registers().template offset_of<Register>(index), Register::size_bits / 8, now_ps()));
+  }
+  /// Root table, then translation on, as a driver does it.
+  void enable() {
+    namespace reg = spec::reg;
+    write_register<reg::rtaddr>(tables.root());
+    write_register<reg::gcmd>(reg::gcmd::srtp::of(1));
+    settle();
+    write_register<reg::gcmd>(reg::gcmd::te::of(1));
+    settle();
+  }
+  void invalidate_iotlb_page(std::uint16_t domain, std::uint64_t address, unsigned mask = 0, bool leaf_only = false) {
+    namespace reg = spec::reg;
+    write_register<reg::iva>(reg::iva::addr::of(address >> spec::page_shift) | reg::iva::am::of(mask) |
+                             reg::iva::ih::of(leaf_only ? 1 : 0));
+    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(3) | reg::iotlb::did::of(domain) |
+                               reg::iotlb::dr::of(1) | reg::iotlb::dw::of(1));
+  }
+  void invalidate_iotlb_domain(std::uint16_t domain) {
+    namespace reg = spec::reg;
+    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(2) | reg::iotlb::did::of(domain));
+  }
+  void invalidate_iotlb_global() {
+    namespace reg = spec::reg;
+    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1));
+  }
+  void invalidate_contexts_global() {
+    namespace reg = spec::reg;
+    write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(1));
+  }
+
+  // What the unit says.
+
+  void accepted(unsigned /*port*/, void* cookie) override { admissions.push_back({wheel.now(), id_of(cookie), 0, {}}); }
+  bool forward(const dmar::forwarded& piece) override {
+    forwards.push_back({wheel.now(), id_of(piece.cookie), piece.address, {}});
+    if (hold_answers) {
+      held.push_back(piece.slot);
+    } else {
+      unit.answered(piece.slot, memory_works, now_ps() + data_delay);
+    }
+    return true;
+  }
+  bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override {
+    table_reads.push_back({wheel.now(), walker, address, {}});
+    remap::table_words words;
+    engine::picoseconds delay = 0;
+    const bool ok = memory.read_table(address, bytes, words, delay);
+    unit.table_answered(walker, ok, words, now_ps() + delay);
+    return true;
+  }
+  bool complete(unsigned /*port*/, void* cookie, dmar::completion how) override {
+    responses.push_back({wheel.now(), id_of(cookie), 0, how});
+    return true;
+  }
+  void send_message(const spec::msi_message& message) override { messages.push_back({wheel.now(), message}); }
+  engine::picoseconds write_buffer_drain_time() override { return 10 * period; }
+  void drain_write_buffer() override { drains.push_back(wheel.now()); }
+  void withdraw(std::uint64_t first, std::uint64_t last) override { withdrawn.emplace_back(first, last); }
+  void on_fault(const dmar::fault_report& report) override { faults.push_back(report); }
+
+  /// The event of a request in a diary, or a default one.
+  [[nodiscard]] static event find(const std::vector<event>& diary, std::uint64_t id) {
+    for (const event& e : diary) {
+      if (e.id == id) return e;
+    }
+    return {};
+  }
+
+  engine::wheel wheel;
+  fake_memory memory;
+  table_builder tables;
+  dmar::unit unit;
+
+  engine::picoseconds data_delay = 50 * period;
+  bool memory_works = true;
+  bool hold_answers = false;
+  std::vector<unsigned> held;
+  std::vector<event> admissions;
+  std::vector<event> forwards;
+  std::vector<event> table_reads;
+  std::vector<event> responses;
+  std::vector<std::pair<engine::cycle, spec::msi_message>> messages;
+  std::vector<engine::cycle> drains;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> withdrawn;
+  std::vector<dmar::fault_report> faults;
+
+private:
+  [[nodiscard]] static std::uint64_t id_of(void* cookie) { return reinterpret_cast<std::uint64_t>(cookie); }
+};
+
+} // namespace vtd::test
