@@ -3,8 +3,8 @@
 
 #include "vtd/spec/bits.h"
 
-#include <charconv>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,7 +20,7 @@ inline constexpr std::uint64_t page_size = std::uint64_t{1} << page_shift;
 [[nodiscard]] constexpr std::uint64_t page_number(std::uint64_t address) { return address >> page_shift; }
 /// The address of the page's first byte.
 [[nodiscard]] constexpr std::uint64_t page_base(std::uint64_t address) { return address & ~(page_size - 1); }
-/// Bits of the address below the index of `level`: 12, 21, 30, 39, 48.
+/// Bits of the address below the index of `level` (1 to 6): 12, 21, 30, 39, 48, 57.
 [[nodiscard]] constexpr unsigned level_shift(unsigned level) { return page_shift + 9 * (level - 1); }
 /// Index into the 512-entry table of `level`.
 [[nodiscard]] constexpr unsigned level_index(std::uint64_t address, unsigned level) {
@@ -34,8 +34,10 @@ inline constexpr unsigned entries_per_table = 512;
 
 // Adjusted guest address width (context entry AW, VT-d 9.3).
 
-[[nodiscard]] constexpr unsigned width_of_agaw(unsigned aw) { return 30 + 9 * aw; }
+/// Bits of an input address: 30, 39, 48, 57; AW = 4 (rev 1.x) means all 64, its top level is not fully used.
+[[nodiscard]] constexpr unsigned width_of_agaw(unsigned aw) { return aw < 4 ? 30 + 9 * aw : 64; }
 [[nodiscard]] constexpr unsigned levels_of_agaw(unsigned aw) { return aw + 2; }
+/// The AW that has so many levels; at least 2.
 [[nodiscard]] constexpr unsigned agaw_of_levels(unsigned levels) { return levels - 2; }
 
 // The range where a dword write is an interrupt message (VT-d 3.13, 5.1.2). Both bounds are inclusive.
@@ -60,6 +62,8 @@ public:
   [[nodiscard]] constexpr std::uint8_t devfn() const { return static_cast<std::uint8_t>(value_ & 0xff); }
   [[nodiscard]] constexpr std::uint8_t device() const { return static_cast<std::uint8_t>(devfn() >> 3); }
   [[nodiscard]] constexpr std::uint8_t function() const { return static_cast<std::uint8_t>(devfn() & 7); }
+  /// Reads "BB:DD.F" in hexadecimal, an optional "0000:" segment in front; nothing for any other text.
+  [[nodiscard]] static constexpr std::optional<source_id> parse(std::string_view text);
   friend constexpr auto operator<=>(const source_id&, const source_id&) = default;
 
 private:
@@ -78,24 +82,41 @@ private:
   return text;
 }
 
-/// Reads "BB:DD.F" in hexadecimal, an optional "0000:" segment in front; nothing for any other text.
-[[nodiscard]] inline std::optional<source_id> parse_source_id(std::string_view text) {
+namespace detail {
+/// One or two hexadecimal digits, at most `limit`.
+[[nodiscard]] constexpr std::optional<unsigned> parse_hex(std::string_view digits, unsigned limit) {
+  if (digits.empty() || digits.size() > 2) return std::nullopt;
+  unsigned value = 0;
+  for (const char c : digits) {
+    if (c >= '0' && c <= '9') {
+      value = value * 16 + static_cast<unsigned>(c - '0');
+    } else if (c >= 'a' && c <= 'f') {
+      value = value * 16 + static_cast<unsigned>(c - 'a') + 10;
+    } else if (c >= 'A' && c <= 'F') {
+      value = value * 16 + static_cast<unsigned>(c - 'A') + 10;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return value <= limit ? std::optional{value} : std::nullopt;
+}
+} // namespace detail
+
+constexpr std::optional<source_id> source_id::parse(std::string_view text) {
   if (text.starts_with("0000:")) text.remove_prefix(5);
-  const auto number = [](std::string_view part, unsigned limit) -> std::optional<unsigned> {
-    unsigned value = 0;
-    if (part.empty() || part.size() > 2) return std::nullopt;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value, 16);
-    if (error != std::errc{} || end != part.data() + part.size() || value > limit) return std::nullopt;
-    return value;
-  };
   const std::size_t colon = text.find(':');
   const std::size_t dot = text.find('.');
   if (colon == std::string_view::npos || dot == std::string_view::npos || dot < colon) return std::nullopt;
-  const auto bus = number(text.substr(0, colon), 255);
-  const auto device = number(text.substr(colon + 1, dot - colon - 1), 31);
-  const auto function = number(text.substr(dot + 1), 7);
+  const auto bus = detail::parse_hex(text.substr(0, colon), 0xff);
+  const auto device = detail::parse_hex(text.substr(colon + 1, dot - colon - 1), 0x1f);
+  const auto function = detail::parse_hex(text.substr(dot + 1), 7);
   if (!bus || !device || !function) return std::nullopt;
-  return source_id::from_bdf(*bus, *device, *function);
+  return from_bdf(*bus, *device, *function);
+}
+
+/// As `source_id::parse`.
+[[nodiscard]] constexpr std::optional<source_id> parse_source_id(std::string_view text) {
+  return source_id::parse(text);
 }
 
 } // namespace vtd::spec

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The capability registers as values (VT-d 10.4.2, 10.4.3): what a part can do. Setters take the raw field,
-// so that a preset can be built field by field.
+// The capability registers as values (VT-d 10.4.2, 10.4.3): what a part can do. A getter under a field's own
+// name gives the raw field and its `set_` takes the raw field, except mgaw, which is in bits; names that are
+// no field (fault_records, iotlb_offset, ...) give and take the quantity itself. Setters chain, so that a
+// preset reads like a table. A quantity that its field cannot hold loses its high bits.
 
 #include "vtd/spec/address.h"
 #include "vtd/spec/bits.h"
@@ -51,17 +53,15 @@ struct cap {
   [[nodiscard]] constexpr bool phmr() const { return phmr_field::get(value) != 0; }
   /// Caching mode: entries that are not present may be cached.
   [[nodiscard]] constexpr bool cm() const { return cm_field::get(value) != 0; }
-  /// Supported widths: bit AW is set when the context entry may name that AW.
+  /// Supported input widths, 5 bits: bit AW is set when the context entry may name that AW.
   [[nodiscard]] constexpr unsigned sagaw() const { return static_cast<unsigned>(sagaw_field::get(value)); }
-  /// Largest input address, in bits minus one.
-  [[nodiscard]] constexpr unsigned mgaw_minus_one() const {
-    return static_cast<unsigned>(mgaw_field::get(value));
-  }
+  /// Width of the largest input address in bits, 1 to 64: the field plus one.
+  [[nodiscard]] constexpr unsigned mgaw() const { return static_cast<unsigned>(mgaw_field::get(value)) + 1; }
   /// Zero-length reads of pages that are write-only are allowed.
   [[nodiscard]] constexpr bool zlr() const { return zlr_field::get(value) != 0; }
   /// The unit serves isochronous traffic (rev 1.x).
   [[nodiscard]] constexpr bool isoch() const { return isoch_field::get(value) != 0; }
-  /// Fault records, in units of 16 bytes from the base.
+  /// Fault records, in units of 16 bytes from the base; `fault_record_offset` in bytes.
   [[nodiscard]] constexpr unsigned fro() const { return static_cast<unsigned>(fro_field::get(value)); }
   /// Large pages: bit n for leaves of level n + 2.
   [[nodiscard]] constexpr unsigned sps() const { return static_cast<unsigned>(sps_field::get(value)); }
@@ -116,8 +116,8 @@ struct cap {
     value = sagaw_field::set(value, field_value);
     return *this;
   }
-  constexpr cap& set_mgaw(unsigned field_value) {
-    value = mgaw_field::set(value, field_value);
+  constexpr cap& set_mgaw(unsigned bits) {
+    value = mgaw_field::set(value, std::uint64_t{bits} - 1);
     return *this;
   }
   constexpr cap& set_zlr(bool on) {
@@ -183,9 +183,9 @@ struct cap {
 
   /// Bits of a domain-id; ND = 7 is reserved and counts as 16.
   [[nodiscard]] constexpr unsigned domain_id_bits() const { return nd() > 6 ? 16 : 4 + 2 * nd(); }
+  /// Number of domain-ids, 16 to 65536.
   [[nodiscard]] constexpr unsigned domain_count() const { return 1U << domain_id_bits(); }
-  /// Width of the largest input address in bits.
-  [[nodiscard]] constexpr unsigned mgaw() const { return mgaw_minus_one() + 1; }
+  /// May a context entry name this AW (bit AW of SAGAW)?
   [[nodiscard]] constexpr bool supports_agaw(unsigned aw) const { return aw < 5 && (sagaw() >> aw & 1) != 0; }
   /// The largest AW of SAGAW, or -1 when it is empty.
   [[nodiscard]] constexpr int largest_agaw() const {
@@ -196,11 +196,14 @@ struct cap {
   }
   /// May an entry of `level` be a leaf? Level 1 always is one.
   [[nodiscard]] constexpr bool supports_page_level(unsigned level) const {
-    return level == 1 || (level <= 5 && (sps() >> (level - 2) & 1) != 0);
+    return level == 1 || (level >= 2 && level <= 5 && (sps() >> (level - 2) & 1) != 0);
   }
+  /// Number of fault records, 1 to 256.
   [[nodiscard]] constexpr unsigned fault_records() const { return nfr() + 1; }
-  /// Bytes from the base to the first fault record.
+  constexpr cap& set_fault_records(unsigned count) { return set_nfr(count - 1); }
+  /// Bytes from the base to the first fault record; a multiple of 16.
   [[nodiscard]] constexpr std::uint32_t fault_record_offset() const { return fro() * 16; }
+  constexpr cap& set_fault_record_offset(std::uint32_t bytes) { return set_fro(bytes / 16); }
   friend constexpr bool operator==(const cap&, const cap&) = default;
 };
 
@@ -218,10 +221,13 @@ struct ecap {
   using sc_field = field<7, 7>;
   using iro_field = field<17, 8>;
   using mhmv_field = field<23, 20>;
+  // Rev 1.0 and 1.1 used bits 31:24 for this one, later revisions gave them to the fields below.
+  using niu_field = field<31, 24>;
   using ecs_field = field<24, 24>;
   using mts_field = field<25, 25>;
   using nest_field = field<26, 26>;
   using dis_field = field<27, 27>;
+  using pasid_old_field = field<28, 28>;
   using prs_field = field<29, 29>;
   using ers_field = field<30, 30>;
   using srs_field = field<31, 31>;
@@ -268,6 +274,8 @@ struct ecap {
   [[nodiscard]] constexpr unsigned iro() const { return static_cast<unsigned>(iro_field::get(value)); }
   /// Largest interrupt mask of an entry-cache invalidation.
   [[nodiscard]] constexpr unsigned mhmv() const { return static_cast<unsigned>(mhmv_field::get(value)); }
+  /// Number of IOTLB invalidation units (rev 1.0 and 1.1 only; overlaps ECS to SRS).
+  [[nodiscard]] constexpr unsigned niu() const { return static_cast<unsigned>(niu_field::get(value)); }
   /// Extended context entries (rev 2.x).
   [[nodiscard]] constexpr bool ecs() const { return ecs_field::get(value) != 0; }
   /// Memory types.
@@ -276,6 +284,8 @@ struct ecap {
   [[nodiscard]] constexpr bool nest() const { return nest_field::get(value) != 0; }
   /// Deferred invalidation (rev 2.x).
   [[nodiscard]] constexpr bool dis() const { return dis_field::get(value) != 0; }
+  /// The first place of PASID support, withdrawn: 0 on every later part (rev 2.0 to 2.3).
+  [[nodiscard]] constexpr bool pasid_old() const { return pasid_old_field::get(value) != 0; }
   /// Page requests.
   [[nodiscard]] constexpr bool prs() const { return prs_field::get(value) != 0; }
   /// Execute requests.
@@ -310,7 +320,7 @@ struct ecap {
   [[nodiscard]] constexpr bool smpwcs() const { return smpwcs_field::get(value) != 0; }
   /// RID_PASID.
   [[nodiscard]] constexpr bool rps() const { return rps_field::get(value) != 0; }
-  /// Trusted-device support (source: from memory).
+  /// Trusted-device support (rev 4.1; position not confirmed).
   [[nodiscard]] constexpr bool tdxio() const { return tdxio_field::get(value) != 0; }
   /// Performance monitoring.
   [[nodiscard]] constexpr bool pms() const { return pms_field::get(value) != 0; }
@@ -318,11 +328,11 @@ struct ecap {
   [[nodiscard]] constexpr bool adms() const { return adms_field::get(value) != 0; }
   /// RID_PRIV.
   [[nodiscard]] constexpr bool rprivs() const { return rprivs_field::get(value) != 0; }
-  /// Host permission table (source: from memory).
+  /// Host permission table (rev 5.0; position not confirmed).
   [[nodiscard]] constexpr bool hpts() const { return hpts_field::get(value) != 0; }
-  /// (source: from memory).
+  /// PTRS (rev 5.0; position and meaning not confirmed).
   [[nodiscard]] constexpr bool ptrs() const { return ptrs_field::get(value) != 0; }
-  /// (source: from memory).
+  /// PBDS (rev 5.0; position and meaning not confirmed).
   [[nodiscard]] constexpr bool pbds() const { return pbds_field::get(value) != 0; }
   /// Stop markers.
   [[nodiscard]] constexpr bool sms() const { return sms_field::get(value) != 0; }
@@ -367,6 +377,10 @@ struct ecap {
     value = mhmv_field::set(value, field_value);
     return *this;
   }
+  constexpr ecap& set_niu(unsigned field_value) {
+    value = niu_field::set(value, field_value);
+    return *this;
+  }
   constexpr ecap& set_ecs(bool on) {
     value = ecs_field::set(value, on ? 1 : 0);
     return *this;
@@ -381,6 +395,10 @@ struct ecap {
   }
   constexpr ecap& set_dis(bool on) {
     value = dis_field::set(value, on ? 1 : 0);
+    return *this;
+  }
+  constexpr ecap& set_pasid_old(bool on) {
+    value = pasid_old_field::set(value, on ? 1 : 0);
     return *this;
   }
   constexpr ecap& set_prs(bool on) {
@@ -484,8 +502,9 @@ struct ecap {
     return *this;
   }
 
-  /// Bytes from the base to IVA_REG; IOTLB_REG follows it.
+  /// Bytes from the base to IVA_REG, a multiple of 16; IOTLB_REG is 8 bytes further.
   [[nodiscard]] constexpr std::uint32_t iotlb_offset() const { return iro() * 16; }
+  constexpr ecap& set_iotlb_offset(std::uint32_t bytes) { return set_iro(bytes / 16); }
   friend constexpr bool operator==(const ecap&, const ecap&) = default;
 };
 

@@ -61,7 +61,7 @@ struct context_entry {
   using present_field = field<0, 0>;
   using fault_processing_disable_field = field<1, 1>;
   using translation_type_field = field<3, 2>;
-  /// EH and ALH, rev 1.x with caching hints (ECAP.CH).
+  // EH and ALH, rev 1.x with caching hints (ECAP.CH).
   using eviction_hint_field = field<4, 4>;
   using address_locality_hint_field = field<5, 5>;
   using second_level_table_field = field<63, 12>;
@@ -77,7 +77,12 @@ struct context_entry {
   [[nodiscard]] constexpr enum translation_type translation_type() const {
     return static_cast<enum translation_type>(translation_type_field::get(lo));
   }
-  /// SLPTPTR as a host physical address.
+  /// EH and ALH: only where ECAP.CH = 1 (rev 1.x), reserved elsewhere.
+  [[nodiscard]] constexpr bool eviction_hint() const { return eviction_hint_field::get(lo) != 0; }
+  [[nodiscard]] constexpr bool address_locality_hint() const {
+    return address_locality_hint_field::get(lo) != 0;
+  }
+  /// SLPTPTR (ASR in rev 1.x) as a host physical address.
   [[nodiscard]] constexpr std::uint64_t second_level_table() const {
     return lo & second_level_table_field::mask;
   }
@@ -102,6 +107,14 @@ struct context_entry {
   }
   constexpr context_entry& set_translation_type(enum translation_type type) {
     lo = translation_type_field::set(lo, static_cast<std::uint64_t>(type));
+    return *this;
+  }
+  constexpr context_entry& set_eviction_hint(bool on) {
+    lo = eviction_hint_field::set(lo, on ? 1 : 0);
+    return *this;
+  }
+  constexpr context_entry& set_address_locality_hint(bool on) {
+    lo = address_locality_hint_field::set(lo, on ? 1 : 0);
     return *this;
   }
   constexpr context_entry& set_second_level_table(std::uint64_t address) {
@@ -146,14 +159,18 @@ struct second_level_entry {
   using address_field = field<51, 12>;
   using transient_mapping_field = field<62, 62>;
 
+  /// The rights that this entry grants; those of all levels are combined with AND.
   [[nodiscard]] constexpr bool read() const { return read_field::get(value) != 0; }
   [[nodiscard]] constexpr bool write() const { return write_field::get(value) != 0; }
   /// R = W = 0 means "not present".
   [[nodiscard]] constexpr bool present() const {
     return (value & (read_field::mask | write_field::mask)) != 0;
   }
+  /// Meaningful at level 2 and above; at level 1 hardware ignores the bit.
   [[nodiscard]] constexpr bool page_size() const { return page_size_field::get(value) != 0; }
+  /// SNP: the accesses snoop the CPU caches whatever the request says.
   [[nodiscard]] constexpr bool snoop() const { return snoop_field::get(value) != 0; }
+  /// TM: software will soon remove the mapping, so a device-TLB better keeps it no longer than needed.
   [[nodiscard]] constexpr bool transient_mapping() const { return transient_mapping_field::get(value) != 0; }
   /// Host physical address of the next table or of the page.
   [[nodiscard]] constexpr std::uint64_t address() const { return value & address_field::mask; }
@@ -202,7 +219,7 @@ struct second_level_entry {
     if (!has.snoop_control) bits |= snoop_field::mask;
     if (!has.device_tlb) bits |= transient_mapping_field::mask;
     if (level > 1) {
-      const bool supported = level - 2 < 4 && (has.page_sizes >> (level - 2) & 1) != 0;
+      const bool supported = level <= 5 && (has.page_sizes >> (level - 2) & 1) != 0;
       if (!supported) bits |= page_size_field::mask;
       // The page's address below its size.
       bits |= (level_size(level) - 1) & address_field::mask;

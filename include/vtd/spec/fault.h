@@ -40,7 +40,7 @@ enum class fault_reason : std::uint8_t {
   posted_descriptor_reserved = 0x28
 };
 
-/// A short description, for logs.
+/// A short description, for logs. Codes that have no name here are taken as not assigned.
 [[nodiscard]] constexpr std::string_view reason_text(fault_reason reason) {
   switch (reason) {
   case fault_reason::none:
@@ -144,6 +144,7 @@ struct fault_condition_info {
   std::string_view text;
 };
 
+/// All conditions, in the order of the enumeration.
 inline constexpr std::array<fault_condition_info, 31> fault_conditions{{
     {fault_condition::none, "none", fault_reason::none, false, "", "no fault"},
     {fault_condition::lrt_1, "LRT.1", fault_reason::root_table_access, false, "7.1.3",
@@ -208,6 +209,7 @@ inline constexpr std::array<fault_condition_info, 31> fault_conditions{{
      "a reserved field is set in the posted-interrupt descriptor"},
 }};
 
+/// The row of a condition: what it is called, how guests see it, whether FPD hides it.
 [[nodiscard]] constexpr const fault_condition_info& condition_info(fault_condition condition) {
   return fault_conditions[static_cast<std::size_t>(condition)];
 }
@@ -229,5 +231,7 @@ namespace detail {
 }
 } // namespace detail
 static_assert(detail::conditions_are_in_order());
+// The last enumerator: a new one needs its row above.
+static_assert(fault_conditions.size() == static_cast<std::size_t>(fault_condition::ir_9) + 1);
 
 } // namespace vtd::spec
