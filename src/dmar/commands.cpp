@@ -16,9 +16,10 @@ constexpr std::uint64_t last_address = ~std::uint64_t{0};
 }
 
 commands::commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
-                   remap::translator& translator, pipeline& requests, protected_memory& protection, unit_ports& ports)
-    : config_(config), timebase_(timebase), registers_(registers), translator_(translator), requests_(requests),
-      protection_(protection), ports_(ports) {}
+                   remap::translator& translator, pipeline& requests, protected_memory& protection,
+                   unit_ports& ports)
+    : config_(config), timebase_(timebase), registers_(registers), translator_(translator),
+      requests_(requests), protection_(protection), ports_(ports) {}
 
 void commands::reset() {
   translation_enabled_ = false;
@@ -39,10 +40,12 @@ cycle commands::write_buffer_cycles() const {
   return config_.caps.cap.rwbf() ? timebase_.cycles_for(ports_.write_buffer_drain_time()) : 0;
 }
 
-// --- What software orders --------------------------------------------------------------------------------------------
+// --- What software orders
+// --------------------------------------------------------------------------------------------
 
 void commands::global_command(std::uint32_t value, cycle seen) {
-  const bool busy = command_at_ != never || root_at_ != never || write_buffer_at_ != never || enable_at_ != never;
+  const bool busy =
+      command_at_ != never || root_at_ != never || write_buffer_at_ != never || enable_at_ != never;
   if (busy) {
     ++ignored_;
     return;
@@ -73,7 +76,8 @@ void commands::iotlb_command(cycle seen) {
 
 void commands::protection_command(cycle seen) { protect_at_ = seen; }
 
-// --- What hardware does ----------------------------------------------------------------------------------------------
+// --- What hardware does
+// ----------------------------------------------------------------------------------------------
 
 void commands::step(cycle now) {
   if (command_at_ <= now) start_global_command(now);
@@ -96,7 +100,8 @@ void commands::step(cycle now) {
   }
   if (protect_draining_ && requests_.drained(protect_mark_, true, true)) {
     protect_draining_ = false;
-    registers_.store<reg::pmen>(reg::pmen::prs::set(registers_.read<reg::pmen>(), protection_.active() ? 1U : 0U));
+    registers_.store<reg::pmen>(
+        reg::pmen::prs::set(registers_.read<reg::pmen>(), protection_.active() ? 1U : 0U));
   }
 }
 
@@ -147,7 +152,8 @@ void commands::finish_global_command(cycle now) {
 // VT-d 6.5.1.1 and 10.4.7: CAIG tells what was done; 0: nothing.
 void commands::invalidate_contexts() {
   const auto command = registers_.read<reg::ccmd>();
-  const auto domain = static_cast<std::uint16_t>(reg::ccmd::did::get(command) & (config_.caps.cap.domain_count() - 1));
+  const auto domain =
+      static_cast<std::uint16_t>(reg::ccmd::did::get(command) & (config_.caps.cap.domain_count() - 1));
   const auto wanted = static_cast<spec::context_granularity>(reg::ccmd::cirg::get(command));
   remap::translation_caches& caches = translator_.caches();
   if (config_.caps.cap.rwbf()) ports_.drain_write_buffer();
@@ -162,7 +168,8 @@ void commands::invalidate_contexts() {
     break;
   case spec::context_granularity::device: {
     const spec::source_id source{static_cast<std::uint16_t>(reg::ccmd::sid::get(command))};
-    const std::uint16_t ignored = spec::function_mask_bits(static_cast<unsigned>(reg::ccmd::fm::get(command)));
+    const std::uint16_t ignored =
+        spec::function_mask_bits(static_cast<unsigned>(reg::ccmd::fm::get(command)));
     requests_.poison_source(source, ignored);
     caches.invalidate_contexts_of_source(source, ignored);
     break;

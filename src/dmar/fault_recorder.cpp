@@ -27,7 +27,8 @@ void fault_recorder::step(cycle now) {
     } else if (!fault.suppressed) {
       ++lost_;
     }
-    if (observer_ != nullptr) observer_->on_fault({fault.access, fault.condition, now, recorded, fault.suppressed});
+    if (observer_ != nullptr)
+      observer_->on_fault({fault.access, fault.condition, now, recorded, fault.suppressed});
     // VT-d 7.4: an event only when no fault was pending before. record() leaves that to the first one.
     if (recorded && event_due_) {
       event_due_ = false;
@@ -56,7 +57,8 @@ bool fault_recorder::record(const entry& fault) {
   const bool is_write = fault.access.kind == remap::access_kind::write;
   std::uint64_t high = 0;
   high = reg::frcd_hi::sid::set(high, fault.access.source.value());
-  high = reg::frcd_hi::fr::set(high, static_cast<std::uint64_t>(spec::condition_info(fault.condition).reason));
+  high =
+      reg::frcd_hi::fr::set(high, static_cast<std::uint64_t>(spec::condition_info(fault.condition).reason));
   high = reg::frcd_hi::at::set(high, static_cast<std::uint64_t>(fault.access.type));
   high = reg::frcd_hi::t1::set(high, is_write ? 0U : 1U);
   registers_.store<reg::frcd_hi>(reg::frcd_hi::f::set(high, 1), index);

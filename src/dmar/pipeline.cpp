@@ -11,21 +11,28 @@ using engine::never;
 using outcome = remap::translator::outcome;
 using demand = remap::page_walk::demand;
 
-pipeline::pipeline(const unit_config& config, remap::translator& translator, unit_state& state, unit_ports& ports)
-    : config_(config), translator_(translator), state_(state), outside_(ports), slots_(config.timing.requests),
-      walkers_(config.timing.walkers), ports_(config.ports, port_state{config.timing.requests}),
+pipeline::pipeline(const unit_config& config, remap::translator& translator, unit_state& state,
+                   unit_ports& ports)
+    : config_(config), translator_(translator), state_(state), outside_(ports),
+      slots_(config.timing.requests), walkers_(config.timing.walkers),
+      ports_(config.ports, port_state{config.timing.requests}),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
-      again_(config.timing.requests), walker_queue_(config.timing.requests), leaving_(config.timing.requests) {
+      again_(config.timing.requests), walker_queue_(config.timing.requests),
+      leaving_(config.timing.requests) {
   reset();
 }
 
 void pipeline::reset() {
-  for (slot& s : slots_) s = {};
-  for (walker& w : walkers_) w = {};
-  for (port_state& p : ports_) p = port_state{slots_.size()};
+  for (slot& s : slots_)
+    s = {};
+  for (walker& w : walkers_)
+    w = {};
+  for (port_state& p : ports_)
+    p = port_state{slots_.size()};
   free_slots_.clear();
-  for (std::size_t id = slots_.size(); id-- != 0;) free_slots_.push_back(static_cast<std::uint32_t>(id));
+  for (std::size_t id = slots_.size(); id-- != 0;)
+    free_slots_.push_back(static_cast<std::uint32_t>(id));
   lookups_.clear();
   again_.clear();
   walker_queue_.clear();
@@ -42,7 +49,8 @@ void pipeline::reset() {
   answers_ = 0;
 }
 
-// --- From outside ----------------------------------------------------------------------------------------------------
+// --- From outside
+// ----------------------------------------------------------------------------------------------------
 
 bool pipeline::offer(unsigned at, const request& what, cycle seen) {
   port_state& p = ports_[at];
@@ -71,7 +79,8 @@ void pipeline::answered(unsigned id, bool ok, cycle seen) {
   next_answer_ = std::min(next_answer_, seen);
 }
 
-// --- Small helpers ---------------------------------------------------------------------------------------------------
+// --- Small helpers
+// ---------------------------------------------------------------------------------------------------
 
 std::uint32_t pipeline::piece_length(const request& what, std::uint32_t offset) {
   const std::uint64_t address = what.access.address + offset;
@@ -88,11 +97,13 @@ remap::dma_access pipeline::access_of(const slot& s) const {
 pipeline::lane pipeline::lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
                                  bool enabled) const {
   const bool untranslated = access.type == remap::address_type::untranslated;
-  // VT-d 3.13: a dword write to the interrupt range is a message, whatever else is enabled; nothing else may go there.
+  // VT-d 3.13: a dword write to the interrupt range is a message, whatever else is enabled; nothing else may
+  // go there.
   if (untranslated && spec::in_interrupt_range(access.address)) [[unlikely]] {
     return what.is_dword_write ? lane::interrupt : lane::forbidden;
   }
-  if (enabled) [[likely]] return lane::translate;
+  if (enabled) [[likely]]
+    return lane::translate;
   // VT-d 4.2.3: without translation there is nothing a device may ask for or have translated.
   if (!untranslated || state_.is_protected(access.address, piece, false)) return lane::forbidden;
   return lane::bypass;
@@ -122,7 +133,8 @@ void pipeline::replay(std::uint32_t id) {
   again_.push(id);
 }
 
-// --- A: look-ups that are due ----------------------------------------------------------------------------------------
+// --- A: look-ups that are due
+// ----------------------------------------------------------------------------------------
 
 void pipeline::finish_lookups(cycle now) {
   while (lookups_.ready(now)) {
@@ -146,7 +158,8 @@ void pipeline::finish_lookups(cycle now) {
   }
 }
 
-// A miss to the page of a walk in flight, by the same requester, waits for that walk instead of walking itself.
+// A miss to the page of a walk in flight, by the same requester, waits for that walk instead of walking
+// itself.
 bool pipeline::join_walk(std::uint32_t id) {
   if (busy_walkers_ == 0) return false;
   slot& s = slots_[id];
@@ -180,7 +193,8 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   leave_for_memory(s, id, result.address);
 }
 
-// --- B: data for walks -----------------------------------------------------------------------------------------------
+// --- B: data for walks
+// -----------------------------------------------------------------------------------------------
 
 void pipeline::advance_walks(cycle now) {
   if (busy_walkers_ == 0) return;
@@ -213,7 +227,8 @@ void pipeline::continue_walk(walker& w, cycle now) {
   }
 }
 
-// --- C: walks that ended ---------------------------------------------------------------------------------------------
+// --- C: walks that ended
+// ---------------------------------------------------------------------------------------------
 
 void pipeline::commit_walks(cycle now) {
   if (busy_walkers_ == 0) return;
@@ -270,7 +285,8 @@ void pipeline::poison_source(spec::source_id source, std::uint16_t ignored) {
   }
 }
 
-// --- D: admission ----------------------------------------------------------------------------------------------------
+// --- D: admission
+// ----------------------------------------------------------------------------------------------------
 
 void pipeline::admit(cycle now) {
   // One request enters the look-up per cycle; those that have been admitted already come first.
@@ -323,7 +339,8 @@ void pipeline::route(std::uint32_t id, cycle now) {
   }
 }
 
-// --- E: grants -------------------------------------------------------------------------------------------------------
+// --- E: grants
+// -------------------------------------------------------------------------------------------------------
 
 void pipeline::grant(cycle now) {
   if (!walker_queue_.empty()) start_walks(now);
@@ -354,7 +371,8 @@ void pipeline::start_walks(cycle now) {
   }
 }
 
-// One transaction per interval on the way to memory: a table read first, because everybody behind it waits for it.
+// One transaction per interval on the way to memory: a table read first, because everybody behind it waits
+// for it.
 void pipeline::issue(cycle now) {
   bool port_is_free = true;
   bool issued = false;
@@ -396,7 +414,8 @@ void pipeline::issue(cycle now) {
   }
 }
 
-// --- F: answers and responses ----------------------------------------------------------------------------------------
+// --- F: answers and responses
+// ----------------------------------------------------------------------------------------
 
 void pipeline::respond(cycle now) {
   if (next_answer_ <= now) {
@@ -480,7 +499,8 @@ bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {
                       [&](const auto& one) { return one.first < mark && counts(one.second); });
 }
 
-// --- Requests that pass at once --------------------------------------------------------------------------------------
+// --- Requests that pass at once
+// --------------------------------------------------------------------------------------
 
 std::uint64_t pipeline::enter(bool write) {
   suspended_.emplace_back(next_sequence_, write);
@@ -496,8 +516,8 @@ void pipeline::leave(std::uint64_t sequence) {
   }
 }
 
-pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
-                                 cycle now) {
+pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memory,
+                                 const engine::clock& timebase, cycle now) {
   passage out;
   out.address = piece.access.address;
   switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled())) {

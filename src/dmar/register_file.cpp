@@ -16,7 +16,9 @@ register_file::register_file(const remap::capabilities& caps) : caps_(caps) {
   for_each([this](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t) {
     const std::uint64_t gone = unimplemented(layout);
     for (unsigned half = 0; half < layout.size_bits / 32; ++half) {
-      const auto part = [half](std::uint64_t mask) { return static_cast<std::uint32_t>(mask >> (32 * half)); };
+      const auto part = [half](std::uint64_t mask) {
+        return static_cast<std::uint32_t>(mask >> (32 * half));
+      };
       dword& d = dwords_[offset / 4 + half];
       d.reset = part(layout.reset());
       d.writable = part(layout.writable() & ~gone);
@@ -44,7 +46,8 @@ std::uint64_t register_file::unimplemented(const spec::register_layout& layout) 
     break;
   case spec::register_base::iotlb:
     if (layout.offset == reg::iotlb::offset) {
-      return std::uint64_t{reg::iotlb::did::mask} & ~(spec::low_bits(caps_.cap.domain_id_bits()) << reg::iotlb::did::lsb);
+      return std::uint64_t{reg::iotlb::did::mask} &
+             ~(spec::low_bits(caps_.cap.domain_id_bits()) << reg::iotlb::did::lsb);
     }
     return 0;
   case spec::register_base::fault:

@@ -29,7 +29,8 @@ void unit::step(cycle now) {
   if (next != engine::never) wake_at(next);
 }
 
-// --- Registers -------------------------------------------------------------------------------------------------------
+// --- Registers
+// -------------------------------------------------------------------------------------------------------
 
 std::uint64_t unit::read_register(std::uint32_t offset, unsigned bytes, picoseconds now) {
   catch_up(now);
@@ -39,14 +40,16 @@ std::uint64_t unit::read_register(std::uint32_t offset, unsigned bytes, picoseco
 void unit::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, picoseconds now) {
   catch_up(now);
   if (!registers_.is_legal(offset, bytes)) return;
-  // A 64-bit access is two of 32 bits, lower half first; the half that holds a trigger bit triggers (VT-d 10.2).
+  // A 64-bit access is two of 32 bits, lower half first; the half that holds a trigger bit triggers
+  // (VT-d 10.2).
   for (unsigned half = 0; half < bytes; half += 4) {
     write_dword(offset + half, static_cast<std::uint32_t>(value >> (8 * half)), seen(now));
   }
 }
 
 void unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
-  // Software may not touch a command register while its command runs; hardware ignores it (VT-d 10.4.7, 10.4.8).
+  // Software may not touch a command register while its command runs; hardware ignores it
+  // (VT-d 10.4.7, 10.4.8).
   const bool is_context_command = registers_.is<reg::ccmd>(offset);
   const bool is_iotlb = registers_.is<reg::iotlb>(offset) || registers_.is<reg::iva>(offset);
   if ((is_context_command && commands_.context_busy()) || (is_iotlb && commands_.iotlb_busy())) return;
@@ -72,7 +75,8 @@ void unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
   wake_at(at);
 }
 
-// --- Requests, cycle by cycle ----------------------------------------------------------------------------------------
+// --- Requests, cycle by cycle
+// ----------------------------------------------------------------------------------------
 
 bool unit::offer(unsigned port, const request& what, picoseconds now) {
   const cycle at = seen(now);
@@ -105,7 +109,8 @@ void unit::response_taken(unsigned port, picoseconds now) {
   wake_at(at);
 }
 
-// --- Requests, at once -----------------------------------------------------------------------------------------------
+// --- Requests, at once
+// -----------------------------------------------------------------------------------------------
 
 std::uint32_t unit::page_piece(std::uint64_t address, std::uint64_t length) {
   const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
@@ -149,12 +154,14 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   // A large page that reaches into the interrupt range or a protected region is not granted whole.
   if (first <= spec::interrupt_range_last && first + size - 1 >= spec::interrupt_range_first) return {};
   if (translator_.rules().judge_output(page->page) != spec::fault_condition::none) return {};
-  if (is_protected(page->page, static_cast<std::uint32_t>(std::min<std::uint64_t>(size, 0xffffffffU)), true)) return {};
+  if (is_protected(page->page, static_cast<std::uint32_t>(std::min<std::uint64_t>(size, 0xffffffffU)), true))
+    return {};
   pipeline_.direct_was_given();
   return direct_page{first, first + size - 1, page->page, page->read, page->write};
 }
 
-// --- State -----------------------------------------------------------------------------------------------------------
+// --- State
+// -----------------------------------------------------------------------------------------------------------
 
 bool unit::is_protected(std::uint64_t address, std::uint32_t length, bool translated) const {
   if (translated && !config_.protect_translated) return false;

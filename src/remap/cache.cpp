@@ -7,10 +7,11 @@
 namespace vtd::remap {
 
 namespace {
-constexpr std::array<std::pair<replacement, std::string_view>, 4> policy_names{{{replacement::lru, "lru"},
-                                                                               {replacement::pseudo_lru, "pseudo_lru"},
-                                                                               {replacement::fifo, "fifo"},
-                                                                               {replacement::random, "random"}}};
+constexpr std::array<std::pair<replacement, std::string_view>, 4> policy_names{
+    {{replacement::lru, "lru"},
+     {replacement::pseudo_lru, "pseudo_lru"},
+     {replacement::fifo, "fifo"},
+     {replacement::random, "random"}}};
 } // namespace
 
 std::string_view to_string(replacement policy) {

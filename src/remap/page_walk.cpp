@@ -28,7 +28,8 @@ void page_walk::start(const table_rules& rules, const dma_access& access, const 
   reset(access);
   context_ = context;
   fault_processing_disable_ = context.fault_processing_disable;
-  if (const auto condition = table_rules::judge_type(context.type, access.type); condition != fault_condition::none) {
+  if (const auto condition = table_rules::judge_type(context.type, access.type);
+      condition != fault_condition::none) {
     knows_context_ = true;
     return stop(condition);
   }
@@ -112,8 +113,8 @@ void page_walk::descend(unsigned level, const table_value& from) {
     read_ = from.read;
     write_ = from.write;
   }
-  want(table_kind::paging, table + std::uint64_t{spec::level_index(access_.address, level_)} *
-                                       sizeof(spec::second_level_entry));
+  want(table_kind::paging,
+       table + std::uint64_t{spec::level_index(access_.address, level_)} * sizeof(spec::second_level_entry));
 }
 
 void page_walk::resolve(const table_rules& rules, const page_value& page) {
@@ -140,15 +141,16 @@ void page_walk::feed_paging(const table_rules& rules, const table_words& words) 
     visited_ |= 1U << level;
     entries_[level - 2] = {entry.address(), read_, write_};
     level_ = static_cast<std::uint8_t>(level - 1);
-    return want(table_kind::paging, entry.address() + std::uint64_t{spec::level_index(access_.address, level - 1)} *
-                                                          sizeof(spec::second_level_entry));
+    return want(table_kind::paging,
+                entry.address() + std::uint64_t{spec::level_index(access_.address, level - 1)} *
+                                      sizeof(spec::second_level_entry));
   }
   fetched_page_ = true;
   finish_page(rules, entry.address(), level, read_, write_, rules.reports_snoop() && entry.snoop());
 }
 
-void page_walk::finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read, bool write,
-                            bool snoop) {
+void page_walk::finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read,
+                            bool write, bool snoop) {
   result_.level = static_cast<std::uint8_t>(level);
   result_.read = read;
   result_.write = write;
@@ -168,8 +170,8 @@ void page_walk::finish_page(const table_rules& rules, std::uint64_t page, unsign
 }
 
 page_value page_walk::page() const {
-  return {result_.address & ~(spec::level_size(result_.level) - 1), result_.level, result_.read, result_.write,
-          result_.snoop};
+  return {result_.address & ~(spec::level_size(result_.level) - 1), result_.level, result_.read,
+          result_.write, result_.snoop};
 }
 
 } // namespace vtd::remap

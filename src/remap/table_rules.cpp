@@ -29,7 +29,8 @@ fault_condition table_rules::judge(const spec::root_entry& entry) const {
 
 fault_condition table_rules::judge(const spec::context_entry& entry) const {
   if (!entry.present()) return fault_condition::lct_2;
-  if (((entry.lo & context_reserved_.lo) | (entry.hi & context_reserved_.hi)) != 0) return fault_condition::lct_3;
+  if (((entry.lo & context_reserved_.lo) | (entry.hi & context_reserved_.hi)) != 0)
+    return fault_condition::lct_3;
   const bool supported = [&] {
     switch (entry.translation_type()) {
     case translation_type::untranslated_only:

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/remap/translation_caches.h"
 
+#include <algorithm>
+
 namespace vtd::remap {
 
 translation_caches::translation_caches(const cache_shapes& shapes)
-    : contexts_("context_cache", shapes.context), iotlb_("iotlb", shapes.iotlb),
-      tables_{table_cache{"pde_cache", shapes.pde}, table_cache{"pdpe_cache", shapes.pdpe},
-              table_cache{"pml4_cache", shapes.pml4}, table_cache{"pml5_cache", shapes.pml5}} {}
+    : contexts_("context_cache", shapes.context),
+      iotlb_("iotlb", shapes.iotlb), tables_{table_cache{"pde_cache", shapes.pde},
+                                             table_cache{"pdpe_cache", shapes.pdpe},
+                                             table_cache{"pml4_cache", shapes.pml4},
+                                             table_cache{"pml5_cache", shapes.pml5}},
+      has_tables_(std::any_of(tables_.begin(), tables_.end(),
+                              [](const table_cache& t) { return t.shape().entries != 0; })) {}
 
 page_value* translation_caches::lookup_any_size(std::uint16_t domain, std::uint64_t address) {
   for (unsigned level = 1; level <= 4; ++level) {
@@ -23,16 +29,17 @@ const page_value* translation_caches::peek_page(std::uint16_t domain, std::uint6
   return nullptr;
 }
 
-std::uint64_t translation_caches::fill_page(std::uint16_t domain, std::uint64_t address, const page_value& value) {
+std::uint64_t translation_caches::fill_page(std::uint16_t domain, std::uint64_t address,
+                                            const page_value& value) {
   const page_tag tag = page_tag::of(domain, address, value.level);
   if (value.level > 1 && iotlb_.peek(tag) == nullptr && iotlb_.shape().entries != 0) ++larger_pages_;
-  const auto out = iotlb_.fill(tag, value);
-  if (out.packed != 0 && page_tag::level_of(out.packed) > 1) --larger_pages_;
-  return out.packed;
+  const std::uint64_t left = iotlb_.fill(tag, value);
+  if (left != 0 && page_tag::level_of(left) > 1) --larger_pages_;
+  return left;
 }
 
-translation_caches::start_point translation_caches::lookup_tables(std::uint16_t domain, std::uint64_t address,
-                                                                  unsigned levels) {
+translation_caches::start_point
+translation_caches::lookup_all_tables(std::uint16_t domain, std::uint64_t address, unsigned levels) {
   // All levels are looked up in parallel, so each counts its own hit or miss; the deepest hit wins.
   start_point best;
   for (unsigned level = 2; level <= levels; ++level) {
@@ -48,7 +55,8 @@ translation_caches::start_point translation_caches::lookup_tables(std::uint16_t 
 translation_caches::start_point translation_caches::peek_tables(std::uint16_t domain, std::uint64_t address,
                                                                 unsigned levels) const {
   for (unsigned level = 2; level <= levels; ++level) {
-    if (const table_value* found = tables(level).peek(page_tag::of(domain, address, level))) return {level - 1, *found};
+    if (const table_value* found = tables(level).peek(page_tag::of(domain, address, level)))
+      return {level - 1, *found};
   }
   return {};
 }
@@ -79,15 +87,18 @@ std::size_t translation_caches::invalidate_all_pages() {
 }
 
 std::size_t translation_caches::invalidate_pages_of_domain(std::uint16_t domain) {
-  const auto of_domain = [domain](std::uint64_t packed, const auto&) { return page_tag::domain_of(packed) == domain; };
+  const auto of_domain = [domain](std::uint64_t packed, const auto&) {
+    return page_tag::domain_of(packed) == domain;
+  };
   std::size_t removed = iotlb_.invalidate_if(of_domain);
-  for (table_cache& array : tables_) removed += array.invalidate_if(of_domain);
+  for (table_cache& array : tables_)
+    removed += array.invalidate_if(of_domain);
   recount_larger_pages();
   return removed;
 }
 
-std::size_t translation_caches::invalidate_pages(std::uint16_t domain, const page_range& range, bool leaf_only,
-                                                 bool whole_domain_tables) {
+std::size_t translation_caches::invalidate_pages(std::uint16_t domain, const page_range& range,
+                                                 bool leaf_only, bool whole_domain_tables) {
   // A page smaller than the cached superpage that contains it drops the whole superpage (VT-d 6.5.1.2).
   std::size_t removed = iotlb_.invalidate_if([&](std::uint64_t packed, const page_value& value) {
     return page_tag::domain_of(packed) == domain && range.touches(page_tag::number_of(packed), value.level);
@@ -114,7 +125,8 @@ void translation_caches::recount_larger_pages() {
 void translation_caches::clear_statistics() {
   contexts_.clear_statistics();
   iotlb_.clear_statistics();
-  for (table_cache& array : tables_) array.clear_statistics();
+  for (table_cache& array : tables_)
+    array.clear_statistics();
 }
 
 } // namespace vtd::remap

@@ -10,8 +10,8 @@ using spec::fault_condition;
 translator::translator(std::string unit, const capabilities& caps, const cache_shapes& shapes)
     : unit_(std::move(unit)), rules_(caps), caches_(shapes) {}
 
-// Everything that is not an untranslated request to a paged domain inside its width: the walk's own first steps
-// decide, up to the point where it would need a table.
+// Everything that is not an untranslated request to a paged domain inside its width: the walk's own first
+// steps decide, up to the point where it would need a table.
 translator::outcome translator::lookup_special(const context_value& context, const dma_access& access,
                                                translation& out) {
   page_walk walk;
@@ -36,10 +36,11 @@ void translator::start(page_walk& walk, const dma_access& access, std::uint64_t 
 void translator::look_up_structures(page_walk& walk) {
   const context_value& context = walk.context();
   const std::uint64_t address = walk.access().address;
-  // The IOTLB is tagged by domain-id, which a context that had to be fetched only now provides (VT-d 6.2.4). With a
-  // cached context it has missed already.
+  // The IOTLB is tagged by domain-id, which a context that had to be fetched only now provides (VT-d 6.2.4).
+  // With a cached context it has missed already.
   if (walk.fetched_context()) {
-    if (const page_value* page = caches_.lookup_page(context.domain_id, address)) return walk.resolve(rules_, *page);
+    if (const page_value* page = caches_.lookup_page(context.domain_id, address))
+      return walk.resolve(rules_, *page);
   }
   const auto from = caches_.lookup_tables(context.domain_id, address, context.levels);
   walk.descend(from.level, from.value);
@@ -65,9 +66,10 @@ std::uint64_t translator::commit(const page_walk& walk) {
   const context_value& context = walk.context();
   const dma_access& access = walk.access();
   if (walk.fetched_context()) caches_.contexts().fill(context_tag{access.source}, context);
-  if (walk.visited_any()) {
+  if (walk.visited_any() && caches_.has_tables()) {
     for (unsigned level = 2; level <= context.levels; ++level) {
-      if (walk.visited(level)) caches_.fill_table(context.domain_id, access.address, level, walk.visited_entry(level));
+      if (walk.visited(level))
+        caches_.fill_table(context.domain_id, access.address, level, walk.visited_entry(level));
     }
   }
   return walk.fetched_page() ? caches_.fill_page(context.domain_id, access.address, walk.page()) : 0;

@@ -47,8 +47,8 @@ TEST_F(timing, a_context_miss_reads_root_context_and_three_levels_one_after_the_
   world.offer(1, nic, access_kind::read, first_page);
   world.settle();
   ASSERT_EQ(world.table_reads.size(), 5U);
-  // The miss is known at t + 4 and the walk begins in the same cycle. Every read takes 20 cycles and is seen one later;
-  // between context and paging entries the structure look-up takes one.
+  // The miss is known at t + 4 and the walk begins in the same cycle. Every read takes 20 cycles and is seen
+  // one later; between context and paging entries the structure look-up takes one.
   EXPECT_EQ(world.table_reads[0].at, t + 4);
   EXPECT_EQ(world.table_reads[1].at, t + 4 + 21);
   EXPECT_EQ(world.table_reads[2].at, t + 4 + 42 + 1);

@@ -10,8 +10,8 @@
 
 namespace vtd::test {
 
-/// Memory of 64-bit words for tests of everything that has no SystemC: counts reads, fails where told, and answers
-/// after a fixed time.
+/// Memory of 64-bit words for tests of everything that has no SystemC: counts reads, fails where told, and
+/// answers after a fixed time.
 class fake_memory final : public remap::memory_port {
 public:
   [[nodiscard]] std::uint64_t load(std::uint64_t address) const {

@@ -16,7 +16,8 @@ inline constexpr rights read_write{true, true};
 inline constexpr rights read_only{true, false};
 inline constexpr rights write_only{false, true};
 
-/// Builds root, context and second-level tables in a `fake_memory`, allocating table pages upwards from `first_table`.
+/// Builds root, context and second-level tables in a `fake_memory`, allocating table pages upwards from
+/// `first_table`.
 class table_builder {
 public:
   explicit table_builder(fake_memory& memory, std::uint64_t first_table = 0x100000)
@@ -26,7 +27,8 @@ public:
 
   /// Gives a device a domain whose tables have `levels` levels.
   void attach(spec::source_id device, std::uint16_t domain, unsigned levels = 3,
-              spec::translation_type type = spec::translation_type::untranslated_only, std::uint64_t top = 0) {
+              spec::translation_type type = spec::translation_type::untranslated_only,
+              std::uint64_t top = 0) {
     const std::uint64_t root_address = root_entry_of(device);
     spec::root_entry root{memory_.load(root_address), memory_.load(root_address + 8)};
     if (!root.present()) {
@@ -35,11 +37,13 @@ public:
     }
     spec::context_entry entry;
     entry.set_present(true).set_translation_type(type).set_domain_id(domain);
-    entry.set_address_width(spec::agaw_of_levels(levels)).set_second_level_table(top != 0 ? top : new_table());
+    entry.set_address_width(spec::agaw_of_levels(levels))
+        .set_second_level_table(top != 0 ? top : new_table());
     set_context(device, entry);
   }
 
-  /// Maps one page of `level` (1 = 4 KB, 2 = 2 MB, 3 = 1 GB) for the device; intermediate entries get all rights.
+  /// Maps one page of `level` (1 = 4 KB, 2 = 2 MB, 3 = 1 GB) for the device; intermediate entries get all
+  /// rights.
   void map(spec::source_id device, std::uint64_t iova, std::uint64_t host, rights allowed = read_write,
            unsigned level = 1) {
     const std::uint64_t leaf = entry_of(device, iova, level, true);
@@ -72,7 +76,8 @@ public:
     const spec::context_entry ctx = context(device);
     std::uint64_t table = ctx.second_level_table();
     for (unsigned at = spec::levels_of_agaw(ctx.address_width()); at > level; --at) {
-      const std::uint64_t address = table + std::uint64_t{spec::level_index(iova, at)} * sizeof(spec::second_level_entry);
+      const std::uint64_t address =
+          table + std::uint64_t{spec::level_index(iova, at)} * sizeof(spec::second_level_entry);
       spec::second_level_entry entry{memory_.load(address)};
       if (!entry.present()) {
         if (!create) return 0;

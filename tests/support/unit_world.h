@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/fake_memory.h"
+#include "support/parts.h"
 #include "support/table_builder.h"
 #include "vtd/dmar/unit.h"
 
@@ -12,46 +13,18 @@
 
 namespace vtd::test {
 
-inline constexpr spec::source_id nic = spec::source_id::from_bdf(1, 0, 0);
-inline constexpr spec::source_id disk = spec::source_id::from_bdf(0, 0x1f, 2);
-
-/// A small part: three levels, 36-bit input, 16 domains, one fault record, page-selective invalidation, write-buffer
-/// flushing; as little as our first boards.
-[[nodiscard]] inline remap::capabilities small_part() {
-  remap::capabilities caps;
-  caps.cap.set_nd(0).set_rwbf(true).set_sagaw(2).set_mgaw(36).set_fro(0x20).set_psi(true).set_nfr(0).set_mamv(9);
-  caps.cap.set_dwd(true).set_drd(true).set_plmr(true).set_phmr(true);
-  caps.ecap.set_iro(0x10);
-  caps.host_address_width = 36;
-  return caps;
-}
-
-/// Four levels, 48 bits, 2 MB and 1 GB pages, pass-through, eight fault records.
-[[nodiscard]] inline remap::capabilities wide_part() {
-  remap::capabilities caps;
-  caps.cap.set_nd(2).set_sagaw(6).set_mgaw(48).set_fro(0x20).set_sps(3).set_psi(true).set_nfr(7).set_mamv(18);
-  caps.cap.set_dwd(true).set_drd(true).set_zlr(true);
-  caps.ecap.set_iro(0x10).set_pt(true).set_c(true);
-  caps.host_address_width = 46;
-  return caps;
-}
-
 [[nodiscard]] inline dmar::unit_config config_of(const remap::capabilities& caps) {
   dmar::unit_config config;
   config.caps = caps;
-  config.caches.context = {8, 0, remap::replacement::lru, 1};
-  config.caches.iotlb = {16, 0, remap::replacement::lru, 1};
-  config.caches.pml4 = {4, 0, remap::replacement::lru, 1};
-  config.caches.pdpe = {4, 0, remap::replacement::lru, 1};
-  config.caches.pde = {4, 0, remap::replacement::lru, 1};
+  config.caches = small_caches();
   config.timing.lookup = {1, 2, 1};
   config.timing.requests = 8;
   config.timing.walkers = 2;
   return config;
 }
 
-/// A unit with everything round it that it needs, without SystemC: memory that answers after fixed times, and a diary of
-/// what left the unit in which cycle.
+/// A unit with everything round it that it needs, without SystemC: memory that answers after fixed times, and
+/// a diary of what left the unit in which cycle.
 class unit_world final : public dmar::unit_ports, public dmar::fault_observer {
 public:
   static constexpr engine::picoseconds period = 1000;
@@ -88,7 +61,8 @@ public:
     return unit.offer(port, what, now_ps());
   }
   /// A request from arrival to response, alone; how it ended. `address` of the answer: where it went.
-  event dma(spec::source_id source, remap::access_kind kind, std::uint64_t address, std::uint32_t length = 64) {
+  event dma(spec::source_id source, remap::access_kind kind, std::uint64_t address,
+            std::uint32_t length = 64) {
     const std::uint64_t id = 1000000 + responses.size();
     offer(id, source, kind, address, length);
     settle();
@@ -96,12 +70,17 @@ public:
     last.address = last.how == dmar::completion::done ? forwards.back().address : 0;
     return last;
   }
-  event read(spec::source_id source, std::uint64_t address) { return dma(source, remap::access_kind::read, address); }
-  event write(spec::source_id source, std::uint64_t address) { return dma(source, remap::access_kind::write, address); }
+  event read(spec::source_id source, std::uint64_t address) {
+    return dma(source, remap::access_kind::read, address);
+  }
+  event write(spec::source_id source, std::uint64_t address) {
+    return dma(source, remap::access_kind::write, address);
+  }
 
   template <class Register>
   void write_register(typename Register::word value, unsigned index = 0) {
-    unit.write_register(unit.registers().template offset_of<Register>(index), Register::size_bits / 8, value, now_ps());
+    unit.write_register(unit.registers().template offset_of<Register>(index), Register::size_bits / 8, value,
+                        now_ps());
   }
   template <class Register>
   [[nodiscard]] typename Register::word read_register(unsigned index = 0) {
@@ -117,16 +96,18 @@ public:
     write_register<reg::gcmd>(reg::gcmd::te::of(1));
     settle();
   }
-  void invalidate_iotlb_page(std::uint16_t domain, std::uint64_t address, unsigned mask = 0, bool leaf_only = false) {
+  void invalidate_iotlb_page(std::uint16_t domain, std::uint64_t address, unsigned mask = 0,
+                             bool leaf_only = false) {
     namespace reg = spec::reg;
     write_register<reg::iva>(reg::iva::addr::of(address >> spec::page_shift) | reg::iva::am::of(mask) |
                              reg::iva::ih::of(leaf_only ? 1 : 0));
-    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(3) | reg::iotlb::did::of(domain) |
-                               reg::iotlb::dr::of(1) | reg::iotlb::dw::of(1));
+    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(3) |
+                               reg::iotlb::did::of(domain) | reg::iotlb::dr::of(1) | reg::iotlb::dw::of(1));
   }
   void invalidate_iotlb_domain(std::uint16_t domain) {
     namespace reg = spec::reg;
-    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(2) | reg::iotlb::did::of(domain));
+    write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(2) |
+                               reg::iotlb::did::of(domain));
   }
   void invalidate_iotlb_global() {
     namespace reg = spec::reg;
@@ -139,7 +120,9 @@ public:
 
   // What the unit says.
 
-  void accepted(unsigned /*port*/, void* cookie) override { admissions.push_back({wheel.now(), id_of(cookie), 0, {}}); }
+  void accepted(unsigned /*port*/, void* cookie) override {
+    admissions.push_back({wheel.now(), id_of(cookie), 0, {}});
+  }
   bool forward(const dmar::forwarded& piece) override {
     forwards.push_back({wheel.now(), id_of(piece.cookie), piece.address, {}});
     if (hold_answers) {

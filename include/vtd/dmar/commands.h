@@ -12,12 +12,14 @@
 
 namespace vtd::dmar {
 
-/// What software orders through registers and hardware does in its own time: GCMD (VT-d 10.4.4), context-cache and
-/// IOTLB invalidation (VT-d 6.5.1), protected memory (VT-d 10.4.16). docs/microarchitecture.md, section 5.
+/// What software orders through registers and hardware does in its own time: GCMD (VT-d 10.4.4),
+/// context-cache and IOTLB invalidation (VT-d 6.5.1), protected memory (VT-d 10.4.16).
+/// docs/microarchitecture.md, section 5.
 class commands {
 public:
   commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
-           remap::translator& translator, pipeline& requests, protected_memory& protection, unit_ports& ports);
+           remap::translator& translator, pipeline& requests, protected_memory& protection,
+           unit_ports& ports);
 
   // Software wrote the register (it is stored already); `seen` is the first edge after the write.
   void global_command(std::uint32_t value, engine::cycle seen);
@@ -34,7 +36,9 @@ public:
   [[nodiscard]] bool context_busy() const { return context_at_ != engine::never; }
   [[nodiscard]] bool iotlb_busy() const { return iotlb_at_ != engine::never || iotlb_draining_; }
   /// Is a command waiting for requests to leave?
-  [[nodiscard]] bool drains() const { return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never; }
+  [[nodiscard]] bool drains() const {
+    return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never;
+  }
   /// Commands given while their predecessor was under way.
   [[nodiscard]] std::uint64_t ignored() const { return ignored_; }
   [[nodiscard]] std::uint64_t invalidations() const { return invalidations_; }

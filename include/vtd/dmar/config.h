@@ -8,8 +8,8 @@
 
 namespace vtd::dmar {
 
-/// Time and resources of one remapping unit, in cycles of its wheel. docs/microarchitecture.md says where each is
-/// spent; presets say where each value comes from.
+/// Time and resources of one remapping unit, in cycles of its wheel. docs/microarchitecture.md says where
+/// each is spent; presets say where each value comes from.
 struct unit_timing {
   remap::translation_latencies lookup{};
   /// Requests of all ports that may be inside the unit at once, from admission to the start of the response.
@@ -41,11 +41,11 @@ struct unit_config {
   unit_timing timing{};
   /// Upstream ports (VT-d: the DMA streams that one unit serves).
   unsigned ports = 1;
-  /// Whether protected regions also block requests that were translated (TE = 1). Parts of VER 1.0 may or may not;
-  /// pass-through and translated requests are always checked (VT-d 10.4.16).
+  /// Whether protected regions also block requests that were translated (TE = 1). Parts of VER 1.0 may or may
+  /// not; pass-through and translated requests are always checked (VT-d 10.4.16).
   bool protect_translated = false;
-  /// Whether a page-selective invalidation with IH = 0 drops all non-leaf entries of the domain, not only those of the
-  /// range.
+  /// Whether a page-selective invalidation with IH = 0 drops all non-leaf entries of the domain, not only
+  /// those of the range.
   bool whole_domain_tables = false;
 };
 

@@ -24,14 +24,18 @@ struct unit_state {
   [[nodiscard]] virtual bool translation_enabled() const = 0;
   /// The root table in use (latched by SRTP).
   [[nodiscard]] virtual std::uint64_t root_table() const = 0;
-  /// Does a protected region forbid these host physical addresses?  `translated`: they came out of page tables.
-  [[nodiscard]] virtual bool is_protected(std::uint64_t address, std::uint32_t length, bool translated) const = 0;
+  /// Does a protected region forbid these host physical addresses?  `translated`: they came out of page
+  /// tables.
+  [[nodiscard]] virtual bool is_protected(std::uint64_t address, std::uint32_t length,
+                                          bool translated) const = 0;
   /// A request is blocked for this reason.
-  virtual void on_fault(const remap::dma_access& access, const remap::translation& result, engine::cycle now) = 0;
+  virtual void on_fault(const remap::dma_access& access, const remap::translation& result,
+                        engine::cycle now) = 0;
 };
 
-/// The way of a request through one unit, cycle by cycle: admission, look-up, walk, forward, response. The steps of one
-/// cycle and their order are those of docs/microarchitecture.md, section 3; one member function each.
+/// The way of a request through one unit, cycle by cycle: admission, look-up, walk, forward, response. The
+/// steps of one cycle and their order are those of docs/microarchitecture.md, section 3; one member function
+/// each.
 class pipeline {
 public:
   pipeline(const unit_config& config, remap::translator& translator, unit_state& state, unit_ports& ports);
@@ -57,7 +61,8 @@ public:
   /// The next cycle with work if nothing more arrives, or `never`.
   [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
 
-  // For invalidations: walks in flight that must not keep what they read. A null domain stands for "all domains".
+  // For invalidations: walks in flight that must not keep what they read. A null domain stands for "all
+  // domains".
   void poison_all();
   void poison_domain(std::uint16_t domain);
   void poison_source(spec::source_id source, std::uint16_t ignored);
@@ -81,7 +86,8 @@ public:
     /// Cycles until it leaves the unit, not counting the wait for the first edge.
     engine::cycle cycles = 0;
   };
-  passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase, engine::cycle now);
+  passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
+               engine::cycle now);
 
   /// From now on evicted pages are withdrawn: somebody holds direct pointers.
   void direct_was_given() { direct_given_ = true; }
@@ -97,7 +103,16 @@ public:
 private:
   static constexpr std::uint32_t nobody = ~std::uint32_t{0};
 
-  enum class stage : std::uint8_t { free, looking_up, waiting_for_walker, walking, merged, leaving, in_memory, ending };
+  enum class stage : std::uint8_t {
+    free,
+    looking_up,
+    waiting_for_walker,
+    walking,
+    merged,
+    leaving,
+    in_memory,
+    ending
+  };
 
   struct slot {
     request what{};

@@ -44,8 +44,8 @@ struct forwarded {
   bool interrupt = false;
 };
 
-/// What a unit needs from the world around it. The calls are made at a clock edge (in the unit's `step`) and must
-/// not wait; answers come back at any later time, or within the call, and are seen at the next edge.
+/// What a unit needs from the world around it. The calls are made at a clock edge (in the unit's `step`) and
+/// must not wait; answers come back at any later time, or within the call, and are seen at the next edge.
 struct unit_ports {
   unit_ports() = default;
   unit_ports(const unit_ports&) = delete;
@@ -54,20 +54,23 @@ struct unit_ports {
 
   /// The request that stood at `port` was admitted; the port may offer the next one.
   virtual void accepted(unsigned port, void* cookie) = 0;
-  /// A piece leaves for memory. True: the memory port can take the next one after its interval; false: it is busy
-  /// until `unit::memory_port_free`. Ends with `unit::answered(piece.slot, ...)`.
+  /// A piece leaves for memory. True: the memory port can take the next one after its interval; false: it is
+  /// busy until `unit::memory_port_free`. Ends with `unit::answered(piece.slot, ...)`.
   virtual bool forward(const forwarded& piece) = 0;
-  /// A table read leaves for memory; return value as for `forward`. Ends with `unit::table_answered(walker, ...)`.
+  /// A table read leaves for memory; return value as for `forward`. Ends with `unit::table_answered(walker,
+  /// ...)`.
   virtual bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) = 0;
-  /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)` says so.
+  /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)`
+  /// says so.
   virtual bool complete(unsigned port, void* cookie, completion how) = 0;
   /// A message of the unit itself (fault event): compatibility format, never remapped (VT-d 5.1.6).
   virtual void send_message(const spec::msi_message& message) = 0;
-  /// How long draining the chipset's write buffer takes from now, and the draining itself at its end (GCMD.WBF).
+  /// How long draining the chipset's write buffer takes from now, and the draining itself at its end
+  /// (GCMD.WBF).
   virtual engine::picoseconds write_buffer_drain_time() = 0;
   virtual void drain_write_buffer() = 0;
-  /// Translations of this range of input addresses may have changed, for any requester: direct pointers that were
-  /// given out for it are void. `last` is inclusive.
+  /// Translations of this range of input addresses may have changed, for any requester: direct pointers that
+  /// were given out for it are void. `last` is inclusive.
   virtual void withdraw(std::uint64_t first, std::uint64_t last) = 0;
 };
 

@@ -7,8 +7,9 @@
 
 namespace vtd::dmar {
 
-/// Protected memory regions (VT-d 10.4.16 to 10.4.20): host physical ranges that DMA may not touch while PMEN.EPM is on.
-/// The registers are read once, when protection is switched; software may not change them while it is on.
+/// Protected memory regions (VT-d 10.4.16 to 10.4.20): host physical ranges that DMA may not touch while
+/// PMEN.EPM is on. The registers are read once, when protection is switched; software may not change them
+/// while it is on.
 class protected_memory {
 public:
   explicit protected_memory(const register_file& registers) : registers_(registers) {}

@@ -9,12 +9,12 @@
 
 namespace vtd::dmar {
 
-/// The registers of one unit: what software reads and writes follows the access kinds that spec/registers.h declares,
-/// what hardware reads and stores does not. No behaviour: that is in `unit`.
+/// The registers of one unit: what software reads and writes follows the access kinds that spec/registers.h
+/// declares, what hardware reads and stores does not. No behaviour: that is in `unit`.
 class register_file {
 public:
-  /// Regions of protected memory begin and end at multiples of 2^this bytes. Assumed: the size of a large page, as no
-  /// source tells it for our parts; software finds it out by writing ones (VT-d 10.4.17).
+  /// Regions of protected memory begin and end at multiples of 2^this bytes. Assumed: the size of a large
+  /// page, as no source tells it for our parts; software finds it out by writing ones (VT-d 10.4.17).
   static constexpr unsigned protected_region_shift = 21;
 
   explicit register_file(const remap::capabilities& caps);

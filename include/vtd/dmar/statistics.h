@@ -5,8 +5,9 @@
 
 namespace vtd::dmar {
 
-/// What one unit did; counters only grow, until cleared. A request that crosses pages counts once in `requests` and
-/// once per page in the rest. Look-ups repeated after a walk count in `replays` only, so hits and misses add up.
+/// What one unit did; counters only grow, until cleared. A request that crosses pages counts once in
+/// `requests` and once per page in the rest. Look-ups repeated after a walk count in `replays` only, so hits
+/// and misses add up.
 struct unit_statistics {
   std::uint64_t requests = 0;
   std::uint64_t bytes = 0;

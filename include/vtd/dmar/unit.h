@@ -18,8 +18,8 @@ namespace vtd::dmar {
 /// One DMA-remapping hardware unit, without SystemC. It is driven by its wheel and talks to the world through
 /// `unit_ports`; everything that comes from the world is given with its time in picoseconds.
 ///
-/// Times given must not be earlier than the last edge the wheel has reached. Before it looks at its state the unit lets
-/// the wheel catch up with that time.
+/// Times given must not be earlier than the last edge the wheel has reached. Before it looks at its state the
+/// unit lets the wheel catch up with that time.
 class unit final : private engine::component, private unit_state {
 public:
   /// Throws std::invalid_argument when a cache or a resource cannot be built as configured.
@@ -70,7 +70,8 @@ public:
 
   /// Where a request would go, with no effect at all (debug transport). Nothing: it would be blocked.
   [[nodiscard]] std::optional<std::uint64_t> probe(const request& piece, remap::memory_port& memory) const;
-  /// A page that may be reached directly (DMI): only what is cached is granted, because its eviction ends the grant.
+  /// A page that may be reached directly (DMI): only what is cached is granted, because its eviction ends the
+  /// grant.
   struct direct_page {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
@@ -97,8 +98,10 @@ public:
 
 private:
   void step(engine::cycle now) override;
-  [[nodiscard]] bool is_protected(std::uint64_t address, std::uint32_t length, bool translated) const override;
-  void on_fault(const remap::dma_access& access, const remap::translation& result, engine::cycle now) override;
+  [[nodiscard]] bool is_protected(std::uint64_t address, std::uint32_t length,
+                                  bool translated) const override;
+  void on_fault(const remap::dma_access& access, const remap::translation& result,
+                engine::cycle now) override;
   void catch_up(engine::picoseconds now) { owning_wheel().advance_to(timebase_.last_edge_until(now)); }
   [[nodiscard]] engine::cycle seen(engine::picoseconds now) const { return timebase_.first_edge_after(now); }
   void write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);

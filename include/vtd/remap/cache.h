@@ -13,7 +13,8 @@
 
 namespace vtd::remap {
 
-/// How a set of a cache picks the line that a fill replaces. An invalid line is always taken first, lowest way first.
+/// How a set of a cache picks the line that a fill replaces. An invalid line is always taken first, lowest
+/// way first.
 enum class replacement : std::uint8_t { lru, pseudo_lru, fifo, random };
 
 [[nodiscard]] std::string_view to_string(replacement policy);
@@ -45,22 +46,29 @@ struct cache_statistics {
 /// device-TLB) are instances. `Tag` is a small value with `std::uint64_t packed() const` (never 0: 0 marks an
 /// invalid line) and `std::uint64_t index() const` (its low bits select the set).
 ///
-/// Speed: a look-up first tries the line where this tag was last seen (a host-side hint, verified by comparing
-/// tags, without architectural effect), then searches the set.
+/// Speed: a look-up first tries the line where this tag was last seen (a host-side hint, verified by
+/// comparing tags, without architectural effect), then searches the set.
 template <class Tag, class Value>
 class cache {
 public:
-  /// Throws std::invalid_argument when the shape cannot be built: entries not divisible by ways, sets not a power
-  /// of two, or more than 64 ways (or a count that is no power of two) for pseudo_lru.
+  /// Throws std::invalid_argument when the shape cannot be built: entries not divisible by ways, sets not a
+  /// power of two, or more than 64 ways (or a count that is no power of two) for pseudo_lru.
   explicit cache(std::string name, const cache_shape& shape) : name_(std::move(name)), shape_(shape) {
     if (shape_.ways == 0) shape_.ways = shape_.entries;
-    if (shape_.entries == 0) return;
+    if (shape_.entries == 0) {
+      // One line that stays invalid and sets without ways: look-ups miss without asking whether there is a
+      // cache.
+      tags_.assign(1, 0);
+      hints_.assign(2, 0);
+      return;
+    }
     if (shape_.entries % shape_.ways != 0) {
       reject("entries " + std::to_string(shape_.entries) + " are not a multiple of ways " +
              std::to_string(shape_.ways));
     }
     const unsigned sets = shape_.entries / shape_.ways;
-    if (!std::has_single_bit(sets)) reject("entries / ways = " + std::to_string(sets) + ", expected a power of two");
+    if (!std::has_single_bit(sets))
+      reject("entries / ways = " + std::to_string(sets) + ", expected a power of two");
     if (shape_.policy == replacement::pseudo_lru && (shape_.ways > 64 || !std::has_single_bit(shape_.ways))) {
       reject("pseudo_lru needs a power of two of at most 64 ways, not " + std::to_string(shape_.ways));
     }
@@ -92,7 +100,8 @@ public:
     return &values_[line];
   }
 
-  /// As `lookup`, but a miss is not counted (a structure asked for several page sizes counts one miss for all).
+  /// As `lookup`, but a miss is not counted (a structure asked for several page sizes counts one miss for
+  /// all).
   [[nodiscard]] Value* lookup_if_present(const Tag& tag) {
     const std::size_t line = find(tag.packed(), tag.index());
     if (line == none) return nullptr;
@@ -104,8 +113,9 @@ public:
 
   /// The value under `tag` without any effect: for debug accesses, dumps and checks.
   [[nodiscard]] const Value* peek(const Tag& tag) const {
-    if (tags_.empty()) return nullptr;
     const std::uint64_t packed = tag.packed();
+    const std::size_t hinted = hints_[hint_of(packed)];
+    if (tags_[hinted] == packed) return &values_[hinted];
     const std::size_t first = (tag.index() & set_mask_) * shape_.ways;
     for (std::size_t line = first; line < first + shape_.ways; ++line) {
       if (tags_[line] == packed) return &values_[line];
@@ -113,32 +123,40 @@ public:
     return nullptr;
   }
 
-  /// What a fill pushed out: the packed tag, or 0.
-  struct evicted {
-    std::uint64_t packed = 0;
-    Value value{};
-  };
-
-  /// Puts a value under `tag`, replacing what stood there. Returns what had to leave for it.
-  evicted fill(const Tag& tag, const Value& value) {
-    evicted out;
-    if (tags_.empty()) return out;
+  /// Puts a value under `tag`, replacing what stood there. Returns the packed tag that had to leave for it,
+  /// or 0.
+  std::uint64_t fill(const Tag& tag, const Value& value) {
+    if (shape_.entries == 0) return 0;
     const std::uint64_t packed = tag.packed();
-    std::size_t line = find(packed, tag.index());
+    const std::size_t set = tag.index() & set_mask_;
+    const std::size_t first = set * shape_.ways;
+    const std::uint64_t* const tags = tags_.data() + first;
+    const std::uint64_t* const stamps = stamps_.data() + first;
     ++statistics_.fills;
-    if (line == none) {
-      line = victim((tag.index() & set_mask_));
-      if (tags_[line] != 0) {
-        ++statistics_.evictions;
-        out = {tags_[line], values_[line]};
+    // One pass finds the tag itself, or the way with the smallest stamp; invalid lines have stamp 0.
+    std::size_t way = 0;
+    bool present = false;
+    for (std::size_t at = 0; at < shape_.ways; ++at) {
+      if (tags[at] == packed) {
+        way = at;
+        present = true;
+        break;
       }
-      tags_[line] = packed;
-      if (shape_.policy == replacement::fifo) stamps_[line] = ++stamp_;
+      if (stamps[at] < stamps[way]) way = at;
     }
+    std::uint64_t left = 0;
+    if (!present) {
+      if (shape_.policy != replacement::lru && shape_.policy != replacement::fifo) way = victim(set);
+      left = tags_[first + way];
+      if (left != 0) ++statistics_.evictions;
+      tags_[first + way] = packed;
+      stamps_[first + way] = ++stamp_;
+    }
+    const std::size_t line = first + way;
     values_[line] = value;
     hints_[hint_of(packed)] = static_cast<std::uint32_t>(line);
-    if (shape_.policy != replacement::fifo) touch(line);
-    return out;
+    touch(line);
+    return left;
   }
 
   /// Removes every line for which `doomed(packed_tag, value)` holds; returns how many.
@@ -148,6 +166,7 @@ public:
     for (std::size_t line = 0; line < tags_.size(); ++line) {
       if (tags_[line] != 0 && doomed(tags_[line], static_cast<const Value&>(values_[line]))) {
         tags_[line] = 0;
+        stamps_[line] = 0;
         ++removed;
       }
     }
@@ -179,7 +198,6 @@ private:
   }
 
   [[nodiscard]] std::size_t find(std::uint64_t packed, std::uint64_t index) {
-    if (tags_.empty()) return none;
     const std::size_t hint = hint_of(packed);
     const std::size_t hinted = hints_[hint];
     if (tags_[hinted] == packed) [[likely]] {
@@ -204,7 +222,8 @@ private:
     }
   }
 
-  // The tree has ways-1 nodes in heap order; a bit tells which half was used less recently (1 = the upper one).
+  // The tree has ways-1 nodes in heap order; a bit tells which half was used less recently (1 = the upper
+  // one).
   void touch_tree(std::size_t line) {
     std::uint64_t& tree = trees_[line / shape_.ways];
     const std::size_t way = line % shape_.ways;
@@ -217,19 +236,13 @@ private:
     }
   }
 
+  // The way to replace under the policies that do not go by stamps.
   [[nodiscard]] std::size_t victim(std::size_t set) {
-    const std::size_t first = set * shape_.ways;
-    const std::uint64_t* tags = tags_.data() + first;
-    std::size_t oldest = 0;
+    const std::uint64_t* const tags = tags_.data() + set * shape_.ways;
     for (std::size_t way = 0; way < shape_.ways; ++way) {
-      if (tags[way] == 0) return first + way;
-      if (stamps_[first + way] < stamps_[first + oldest]) oldest = way;
+      if (tags[way] == 0) return way;
     }
-    switch (shape_.policy) {
-    case replacement::lru:
-    case replacement::fifo:
-      return first + oldest;
-    case replacement::pseudo_lru: {
+    if (shape_.policy == replacement::pseudo_lru) {
       std::size_t node = 1;
       std::size_t way = 0;
       for (std::size_t half = shape_.ways / 2; half != 0; half /= 2) {
@@ -237,15 +250,12 @@ private:
         if (upper) way |= half;
         node = 2 * node + (upper ? 1 : 0);
       }
-      return first + way;
+      return way;
     }
-    case replacement::random:
-      random_ ^= random_ << 13;
-      random_ ^= random_ >> 7;
-      random_ ^= random_ << 17;
-      return first + static_cast<std::size_t>(random_ % shape_.ways);
-    }
-    return first;
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    return static_cast<std::size_t>(random_ % shape_.ways);
   }
 
   std::string name_;

@@ -15,8 +15,8 @@ struct capabilities {
   unsigned host_address_width = 36;
   /// VER_REG: 0x10 = 1.0.
   unsigned version = 0x10;
-  /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision 3;
-  /// older parts: assumed, because letting it through would turn data into interrupts.
+  /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision
+  /// 3; older parts: assumed, because letting it through would turn data into interrupts.
   bool output_range_check = true;
 };
 
@@ -30,7 +30,8 @@ struct cache_shapes {
   cache_shape pde{};
 };
 
-/// Latencies of the translation's steps in cycles. Where they come from is said by the preset that fills them in.
+/// Latencies of the translation's steps in cycles. Where they come from is said by the preset that fills them
+/// in.
 struct translation_latencies {
   engine::cycle context_lookup = 1;
   engine::cycle iotlb_lookup = 1;

@@ -24,7 +24,8 @@ struct memory_port {
   virtual ~memory_port() = default;
   /// Reads `bytes` (8 or 16) at a naturally aligned address and adds the time it takes to `delay`.
   /// False: the read failed, `out` is unchanged.
-  virtual bool read_table(std::uint64_t address, unsigned bytes, table_words& out, engine::picoseconds& delay) = 0;
+  virtual bool read_table(std::uint64_t address, unsigned bytes, table_words& out,
+                          engine::picoseconds& delay) = 0;
 };
 
 } // namespace vtd::remap

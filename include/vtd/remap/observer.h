@@ -32,7 +32,8 @@ struct table_read {
   engine::cycle when = 0;
 };
 
-/// Who wants to see the hardware's table reads (the driver checker, a trace). Called after the read, never changes it.
+/// Who wants to see the hardware's table reads (the driver checker, a trace). Called after the read, never
+/// changes it.
 struct walk_observer {
   walk_observer() = default;
   walk_observer(const walk_observer&) = delete;

@@ -12,7 +12,8 @@
 
 namespace vtd::remap {
 
-/// The checks of a walk, worked out once from the capabilities: which bits are reserved where, which widths exist.
+/// The checks of a walk, worked out once from the capabilities: which bits are reserved where, which widths
+/// exist.
 class table_rules {
 public:
   explicit table_rules(const capabilities& caps);
@@ -30,7 +31,8 @@ public:
   /// The entry with what later decisions need; only for an entry that passed all the checks above.
   [[nodiscard]] context_value decode(const spec::context_entry& entry) const;
   /// Does the address fit what this context can take as input: LGN.1.1, LGN.1.2, LGN.1.3, LGN.4 or none.
-  [[nodiscard]] spec::fault_condition judge_input(const context_value& context, const dma_access& access) const;
+  [[nodiscard]] spec::fault_condition judge_input(const context_value& context,
+                                                  const dma_access& access) const;
   /// No page table between the request and memory: pass-through, or translated by the device already.
   [[nodiscard]] static bool needs_no_table(const context_value& context, address_type at) {
     return context.type == spec::translation_type::pass_through || at == address_type::translated;
@@ -43,7 +45,8 @@ public:
     case access_kind::read:
       return read ? spec::fault_condition::none : spec::fault_condition::lgn_3;
     case access_kind::zero_length_read:
-      return read || (write && zero_length_reads_) ? spec::fault_condition::none : spec::fault_condition::lgn_3_zlr;
+      return read || (write && zero_length_reads_) ? spec::fault_condition::none
+                                                   : spec::fault_condition::lgn_3_zlr;
     }
     return spec::fault_condition::none;
   }
@@ -52,7 +55,8 @@ public:
     return caps_.output_range_check && spec::in_interrupt_range(address) ? spec::fault_condition::lgn_4
                                                                          : spec::fault_condition::none;
   }
-  [[nodiscard]] bool has_reserved_bits(const spec::second_level_entry& entry, unsigned level, bool leaf) const {
+  [[nodiscard]] bool has_reserved_bits(const spec::second_level_entry& entry, unsigned level,
+                                       bool leaf) const {
     return (entry.value & (leaf ? leaf_reserved_ : table_reserved_)[level - 1]) != 0;
   }
   [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
@@ -67,9 +71,9 @@ private:
   std::array<std::uint64_t, 6> table_reserved_{};
 };
 
-/// One walk through root, context and paging tables (VT-d 3.4, 3.7) as a resumable step machine: it says what it
-/// wants next, is given it, and ends with a translation or a fault condition. It knows neither caches nor time:
-/// `translator` connects it to the caches, and whoever runs it decides when the memory answers.
+/// One walk through root, context and paging tables (VT-d 3.4, 3.7) as a resumable step machine: it says what
+/// it wants next, is given it, and ends with a translation or a fault condition. It knows neither caches nor
+/// time: `translator` connects it to the caches, and whoever runs it decides when the memory answers.
 class page_walk {
 public:
   enum class demand : std::uint8_t {
@@ -125,14 +129,16 @@ private:
   void feed_root(const table_rules& rules, const table_words& words);
   void feed_context(const table_rules& rules, const table_words& words);
   void feed_paging(const table_rules& rules, const table_words& words);
-  void finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read, bool write, bool snoop);
+  void finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read, bool write,
+                   bool snoop);
   void want(table_kind kind, std::uint64_t address);
   void stop(spec::fault_condition condition);
 
   dma_access access_{};
   translation result_{};
   context_value context_{};
-  std::array<table_value, 4> entries_{};
+  // Only the entries of visited levels mean anything.
+  std::array<table_value, 4> entries_;
   std::uint64_t address_ = 0;
   std::uint32_t visited_ = 0;
   demand wants_ = demand::idle;

@@ -21,8 +21,8 @@ struct context_tag {
   }
 };
 
-/// Tag of the IOTLB and of the paging-structure caches: domain-id and the address bits that select the entry at its
-/// level, never the requester (VT-d 6.2.4, 6.2.5). A level-1 number of a 57-bit address has 45 bits.
+/// Tag of the IOTLB and of the paging-structure caches: domain-id and the address bits that select the entry
+/// at its level, never the requester (VT-d 6.2.4, 6.2.5). A level-1 number of a 57-bit address has 45 bits.
 struct page_tag {
   std::uint16_t domain_id = 0;
   unsigned level = 1;
@@ -33,8 +33,8 @@ struct page_tag {
   static page_tag of(std::uint16_t domain, std::uint64_t address, unsigned level) {
     return {domain, level, address >> spec::level_shift(level)};
   }
-  // Levels 1..4 are held as 0..3: with the valid bit the tag fills its word exactly. Level 5 entries live in an array
-  // of their own, where the level need not tell them apart.
+  // Levels 1..4 are held as 0..3: with the valid bit the tag fills its word exactly. Level 5 entries live in
+  // an array of their own, where the level need not tell them apart.
   [[nodiscard]] std::uint64_t packed() const {
     return std::uint64_t{1} << 63 | std::uint64_t{(level - 1) & 3} << level_shift |
            std::uint64_t{domain_id} << number_bits | number;
@@ -92,13 +92,17 @@ public:
   /// Returns the packed `page_tag` of the entry that had to leave, or 0.
   std::uint64_t fill_page(std::uint16_t domain, std::uint64_t address, const page_value& value);
 
-  /// The deepest cached non-leaf entry on the way of `address`, below `levels` levels: the level of the table that is
-  /// to be read next and where it is; level 0 when nothing is cached.
+  /// The deepest cached non-leaf entry on the way of `address`, below `levels` levels: the level of the table
+  /// that is to be read next and where it is; level 0 when nothing is cached.
   struct start_point {
     unsigned level = 0;
     table_value value{};
   };
-  [[nodiscard]] start_point lookup_tables(std::uint16_t domain, std::uint64_t address, unsigned levels);
+  [[nodiscard]] start_point lookup_tables(std::uint16_t domain, std::uint64_t address, unsigned levels) {
+    return has_tables_ ? lookup_all_tables(domain, address, levels) : start_point{};
+  }
+  /// Is there any paging-structure cache?
+  [[nodiscard]] bool has_tables() const { return has_tables_; }
   [[nodiscard]] start_point peek_tables(std::uint16_t domain, std::uint64_t address, unsigned levels) const;
   void fill_table(std::uint16_t domain, std::uint64_t address, unsigned level, const table_value& value) {
     tables(level).fill(page_tag::of(domain, address, level), value);
@@ -113,8 +117,8 @@ public:
   // IOTLB invalidation (VT-d 6.5.1.2): leaf entries, and non-leaf entries as the granularity says.
   std::size_t invalidate_all_pages();
   std::size_t invalidate_pages_of_domain(std::uint16_t domain);
-  /// With `leaf_only` (IH = 1) the paging-structure caches keep their entries; otherwise those that cover the range
-  /// go, or all of the domain where the part does so (`whole_domain_tables`; both exist in real parts).
+  /// With `leaf_only` (IH = 1) the paging-structure caches keep their entries; otherwise those that cover the
+  /// range go, or all of the domain where the part does so (`whole_domain_tables`; both exist in real parts).
   std::size_t invalidate_pages(std::uint16_t domain, const page_range& range, bool leaf_only,
                                bool whole_domain_tables);
 
@@ -122,6 +126,7 @@ public:
 
 private:
   page_value* lookup_any_size(std::uint16_t domain, std::uint64_t address);
+  start_point lookup_all_tables(std::uint16_t domain, std::uint64_t address, unsigned levels);
   void recount_larger_pages();
 
   context_cache contexts_;
@@ -129,6 +134,7 @@ private:
   std::array<table_cache, 4> tables_;
   // How many cached pages are larger than 4 KB.
   std::size_t larger_pages_ = 0;
+  bool has_tables_ = false;
 };
 
 } // namespace vtd::remap

@@ -17,15 +17,16 @@ struct translation_cost {
   unsigned table_reads = 0;
   bool context_hit = false;
   bool iotlb_hit = false;
-  /// Time the memory took, as cycles of the unit's clock: each read issued at an edge, its answer seen at the first
-  /// edge strictly after it arrives.
+  /// Time the memory took, as cycles of the unit's clock: each read issued at an edge, its answer seen at the
+  /// first edge strictly after it arrives.
   engine::cycle read_cycles = 0;
   /// The IOTLB entry that had to leave, as a packed `page_tag`, or 0.
   std::uint64_t evicted = 0;
 };
 
-/// The translation decision of one remapping unit (VT-d 3.4, 3.7): caches first, then a walk, then what the caches
-/// keep of it. Every way to use the unit (cycle by cycle, run to completion, debug) goes through these few steps.
+/// The translation decision of one remapping unit (VT-d 3.4, 3.7): caches first, then a walk, then what the
+/// caches keep of it. Every way to use the unit (cycle by cycle, run to completion, debug) goes through these
+/// few steps.
 class translator {
 public:
   enum class outcome : std::uint8_t { translated, blocked, context_miss, page_miss };
@@ -43,13 +44,16 @@ public:
   /// `page_miss`: the context was there, the IOTLB had nothing.
   outcome lookup(const dma_access& access, translation& out) {
     const context_value* context = caches_.contexts().lookup(context_tag{access.source});
-    if (context == nullptr) [[unlikely]] return outcome::context_miss;
-    if (context->type != spec::translation_type::untranslated_only || access.type != address_type::untranslated ||
-        access.address >> context->input_width != 0) [[unlikely]] {
+    if (context == nullptr) [[unlikely]]
+      return outcome::context_miss;
+    if (context->type != spec::translation_type::untranslated_only ||
+        access.type != address_type::untranslated || access.address >> context->input_width != 0)
+        [[unlikely]] {
       return lookup_special(*context, access, out);
     }
     const page_value* page = caches_.lookup_page(context->domain_id, access.address);
-    if (page == nullptr) [[unlikely]] return outcome::page_miss;
+    if (page == nullptr) [[unlikely]]
+      return outcome::page_miss;
     return use_page(*context, *page, access, out);
   }
 
@@ -59,7 +63,8 @@ public:
   void look_up_structures(page_walk& walk);
   /// Answers `demand::table_read`, and tells the observer. `now`: cycle in which the data is used.
   void feed(page_walk& walk, bool ok, const table_words& words, engine::cycle now) const {
-    if (observer_ != nullptr) [[unlikely]] tell(walk, ok, words, now);
+    if (observer_ != nullptr) [[unlikely]]
+      tell(walk, ok, words, now);
     walk.feed(rules_, ok, words);
   }
   /// Puts into the caches what a finished walk learned. Not called for a walk that an invalidation overtook.
@@ -70,7 +75,8 @@ public:
   translation translate(const dma_access& access, std::uint64_t root_table, memory_port& memory,
                         const engine::clock& timebase, engine::cycle now, translation_cost& cost);
   /// What `translate` would answer, with no effect on caches, statistics or observers.
-  [[nodiscard]] translation probe(const dma_access& access, std::uint64_t root_table, memory_port& memory) const;
+  [[nodiscard]] translation probe(const dma_access& access, std::uint64_t root_table,
+                                  memory_port& memory) const;
 
 private:
   outcome lookup_special(const context_value& context, const dma_access& access, translation& out);
@@ -86,7 +92,8 @@ private:
     auto condition = rules_.judge_rights(page.read, page.write, access.kind);
     if (condition == spec::fault_condition::none) condition = rules_.judge_output(out.address);
     out.condition = condition;
-    if (condition == spec::fault_condition::none) [[likely]] return outcome::translated;
+    if (condition == spec::fault_condition::none) [[likely]]
+      return outcome::translated;
     out.suppressed = context.fault_processing_disable && spec::condition_info(condition).qualified;
     return outcome::blocked;
   }
