@@ -25,7 +25,7 @@ namespace vtd::test {
 
 /// A unit with everything round it that it needs, without SystemC: memory that answers after fixed times, and
 /// a diary of what left the unit in which cycle.
-class unit_world final : public dmar::unit_ports, public dmar::fault_observer {
+class unit_world : public dmar::unit_ports, public dmar::fault_observer {
 public:
   static constexpr engine::picoseconds period = 1000;
 

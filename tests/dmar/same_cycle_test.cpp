@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who wins when two things happen in one cycle: docs/microarchitecture.md, section 4, row by row.
+
+#include "support/unit_world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace vtd::test {
+namespace {
+
+using remap::access_kind;
+namespace reg = spec::reg;
+
+constexpr std::uint64_t first_page = 0x40000000;
+constexpr std::uint64_t first_frame = 0x7000000;
+constexpr std::uint16_t domain = 3;
+
+constexpr std::uint64_t page(std::uint64_t n) { return first_page + n * spec::page_size; }
+constexpr std::uint64_t frame(std::uint64_t n) { return first_frame + n * spec::page_size; }
+
+// No write buffer, so that invalidations take exactly their own cycles.
+remap::capabilities plain_part() {
+  remap::capabilities caps = small_part();
+  caps.cap.set_rwbf(false);
+  return caps;
+}
+
+struct scene : unit_world {
+  explicit scene(const dmar::unit_config& config) : unit_world(config) {
+    for (const spec::source_id device : {nic, disk}) {
+      tables.attach(device, device == nic ? domain : domain + 1);
+      for (std::uint64_t n = 0; n < 64; ++n) tables.map(device, page(n), frame(n));
+    }
+    enable();
+  }
+  scene() : scene(config_of(plain_part())) {}
+
+  void request_at(engine::cycle arrival, std::uint64_t id, std::uint64_t address, spec::source_id device = nic,
+                  unsigned port = 0) {
+    run_to(arrival);
+    ASSERT_TRUE(offer(id, device, access_kind::read, address, 64, port));
+  }
+  [[nodiscard]] engine::cycle left(std::uint64_t id) const { return find(forwards, id).at; }
+  [[nodiscard]] std::uint64_t target(std::uint64_t id) const { return find(forwards, id).address; }
+  [[nodiscard]] engine::cycle ended(std::uint64_t id) const { return find(responses, id).at; }
+};
+
+// Timing of config_of(): look-ups 3 cycles, structure look-up 1, a table read 20 (seen after 21), page-selective
+// invalidation 16. A request that arrives at t is admitted at t + 1 and looked up at t + 4; with its upper tables
+// cached its walk ends at t + 4 + 1 + 21 = t + 26.
+constexpr engine::cycle looked_up = 4;
+constexpr engine::cycle walked = 26;
+constexpr engine::cycle invalidated = 1 + 16;
+
+TEST(same_cycle, a_look_up_in_the_cycle_of_the_fill_misses) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  s.request_at(t + walked - looked_up, 2, page(1));
+  s.settle();
+  EXPECT_EQ(s.left(1), t + walked);
+  EXPECT_EQ(s.unit.statistics().merged, 1U) << "it joined the walk that was just ending";
+  EXPECT_EQ(s.left(2), t + walked + 3) << "and looked up again at once";
+
+  scene later;
+  later.read(nic, page(0));
+  const engine::cycle u = later.wheel.now();
+  later.request_at(u, 1, page(1));
+  later.request_at(u + walked - looked_up + 1, 2, page(1));
+  later.settle();
+  EXPECT_EQ(later.unit.statistics().merged, 0U);
+  EXPECT_EQ(later.left(2), u + walked + 1) << "one cycle later it hits";
+}
+
+TEST(same_cycle, a_look_up_in_the_cycle_of_the_invalidation_still_hits) {
+  scene s;
+  s.read(nic, page(0));
+  s.tables.map(nic, page(0), frame(40));
+  const engine::cycle t = s.wheel.now();
+  s.invalidate_iotlb_page(domain, page(0), 0, true);
+  s.request_at(t + invalidated - looked_up, 1, page(0));
+  s.run_to(t + invalidated - looked_up + 1);
+  ASSERT_TRUE(s.offer(2, nic, access_kind::read, page(0)));
+  s.settle();
+  EXPECT_EQ(s.target(1), frame(0)) << "stale, in the cycle of the removal";
+  EXPECT_EQ(s.target(2), frame(40)) << "new, one cycle later";
+}
+
+TEST(same_cycle, an_invalidation_removes_what_is_filled_in_its_cycle) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  // The walk ends at t + 26; the invalidation that removes at t + 26 is ordered at t + 9.
+  s.request_at(t, 1, page(1));
+  s.run_to(t + walked - invalidated);
+  s.invalidate_iotlb_page(domain, page(1), 0, true);
+  s.settle();
+  EXPECT_EQ(s.left(1), t + walked) << "the walk ended first: it is not poisoned";
+  EXPECT_EQ(s.unit.statistics().poisoned, 0U);
+  EXPECT_EQ(s.unit.translator().caches().peek_page(domain, page(1)), nullptr);
+}
+
+TEST(same_cycle, an_invalidation_poisons_the_walk_in_flight) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  // The leaf is read at t + 5, and changed after that.
+  s.run_to(t + 6);
+  s.tables.map(nic, page(1), frame(41));
+  s.run_to(t + walked - invalidated - 1);
+  s.invalidate_iotlb_page(domain, page(1), 0, true);
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().poisoned, 1U);
+  EXPECT_EQ(s.target(1), frame(41)) << "it replayed and walked with new data";
+  EXPECT_GT(s.left(1), t + walked);
+}
+
+TEST(same_cycle, a_context_invalidation_poisons_the_walk_of_its_source_only) {
+  scene s;
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(0));
+  s.request_at(t + 1, 2, page(0), disk);
+  s.run_to(t + 10);
+  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::sid::of(disk.value()));
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().poisoned, 1U);
+}
+
+TEST(same_cycle, an_invalidation_of_another_domain_leaves_a_walk_alone) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  s.run_to(t + 6);
+  s.invalidate_iotlb_page(domain + 1, page(1), 0, true);
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().poisoned, 0U);
+}
+
+TEST(same_cycle, a_miss_in_the_last_cycle_of_a_walk_joins_it) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  s.request_at(t + walked - looked_up, 2, page(1) + 0x800);
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().walks, 2U) << "of the first page and of this one";
+  EXPECT_EQ(s.target(2), frame(1) + 0x800);
+}
+
+TEST(same_cycle, misses_to_one_page_share_a_walk_even_while_it_waits_for_a_walker) {
+  auto config = config_of(plain_part());
+  config.timing.walkers = 1;
+  scene s(config);
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  s.request_at(t + 1, 2, page(2));
+  s.request_at(t + 2, 3, page(2));
+  s.request_at(t + 3, 4, page(2));
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().walks, 3U);
+  EXPECT_EQ(s.unit.statistics().merged, 2U);
+  for (const std::uint64_t id : {2U, 3U, 4U}) EXPECT_EQ(s.target(id), frame(2));
+}
+
+TEST(same_cycle, two_fills_to_one_set_go_in_walker_order) {
+  auto config = config_of(plain_part());
+  config.caches.iotlb = {1, 1, remap::replacement::lru, 1};
+  config.timing.memory_interval = 1;
+  scene s(config);
+  s.read(nic, page(0));
+  s.read(disk, page(0));
+  // Two walks that end in the same cycle: the second read is issued one cycle later and answered one cycle sooner.
+  s.memory.set_delay(20 * scene::period);
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  s.request_at(t + 1, 2, page(1), disk);
+  s.run_to(t + 5);
+  s.memory.set_delay(19 * scene::period);
+  s.settle();
+  EXPECT_EQ(s.unit.translator().caches().peek_page(domain, page(1)), nullptr);
+  EXPECT_NE(s.unit.translator().caches().peek_page(domain + 1, page(1)), nullptr) << "walker 1 filled last";
+}
+
+TEST(same_cycle, a_slot_freed_in_a_cycle_is_used_in_the_next) {
+  auto config = config_of(plain_part());
+  config.timing.requests = 1;
+  scene s(config);
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(0));
+  s.request_at(t + 1, 2, page(0));
+  s.settle();
+  EXPECT_EQ(unit_world::find(s.admissions, 2).at, s.ended(1) + 1);
+}
+
+TEST(same_cycle, ports_take_turns) {
+  auto config = config_of(plain_part());
+  config.ports = 3;
+  scene s(config);
+  const engine::cycle t = s.wheel.now();
+  for (unsigned port = 0; port < 3; ++port) ASSERT_TRUE(s.offer(10 + port, nic, access_kind::read, page(0), 64, port));
+  s.run_to(t + 1);
+  // Port 0 has been served and offers again: it is last now.
+  ASSERT_TRUE(s.offer(20, nic, access_kind::read, page(0), 64, 0));
+  s.settle();
+  std::vector<std::uint64_t> order;
+  for (const auto& each : s.admissions) order.push_back(each.id);
+  EXPECT_EQ(order, (std::vector<std::uint64_t>{10, 11, 12, 20}));
+  // After port 0 it is the turn of port 1, also when nobody asked for a while.
+  s.admissions.clear();
+  for (unsigned port = 0; port < 3; ++port) ASSERT_TRUE(s.offer(30 + port, nic, access_kind::read, page(0), 64, port));
+  s.settle();
+  EXPECT_EQ(s.admissions.front().id, 31U);
+}
+
+TEST(same_cycle, a_replay_goes_before_a_new_request) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(1));
+  s.request_at(t + 2, 2, page(1));
+  // The walk ends at t + 26 and request 2 replays then: a new request that could be admitted in that cycle waits.
+  s.request_at(t + walked - 1, 3, page(0));
+  s.settle();
+  EXPECT_EQ(unit_world::find(s.admissions, 3).at, t + walked + 1);
+  EXPECT_EQ(s.left(2), t + walked + 3);
+}
+
+TEST(same_cycle, walkers_are_granted_in_order_of_misses) {
+  auto config = config_of(plain_part());
+  config.timing.walkers = 1;
+  scene s(config);
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  for (std::uint64_t n = 1; n <= 3; ++n) s.request_at(t + n, n, page(n));
+  s.settle();
+  EXPECT_EQ(s.left(1), t + 1 + walked);
+  EXPECT_EQ(s.left(2), s.left(1) + 22) << "granted in the cycle in which the first ends";
+  EXPECT_EQ(s.left(3), s.left(2) + 22);
+}
+
+TEST(same_cycle, a_table_read_goes_before_a_request) {
+  scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.table_reads.clear();
+  // Looked up at t + 4, its table read wants the port at t + 5. A hit that is looked up at t + 5 wants it, too.
+  s.request_at(t, 1, page(1));
+  s.request_at(t + 1, 2, page(0));
+  s.settle();
+  ASSERT_EQ(s.table_reads.size(), 1U);
+  EXPECT_EQ(s.table_reads[0].at, t + 5);
+  EXPECT_EQ(s.left(2), t + 6);
+}
+
+TEST(same_cycle, the_memory_port_keeps_its_interval) {
+  auto config = config_of(plain_part());
+  config.timing.memory_interval = 4;
+  scene s(config);
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(0));
+  s.request_at(t + 1, 2, page(0));
+  s.settle();
+  EXPECT_EQ(s.left(2), s.left(1) + 4);
+}
+
+TEST(same_cycle, the_order_of_calls_within_one_time_changes_nothing) {
+  const auto run = [](bool swapped) {
+    auto config = config_of(plain_part());
+    config.ports = 2;
+    scene s(config);
+    s.read(nic, page(0));
+    s.hold_answers = true;
+    s.offer(swapped ? 2 : 1, swapped ? disk : nic, access_kind::read, page(0), 64, swapped ? 1 : 0);
+    s.offer(swapped ? 1 : 2, swapped ? nic : disk, access_kind::read, page(0), 64, swapped ? 0 : 1);
+    s.settle();
+    std::vector<unsigned> slots = s.held;
+    if (swapped) std::reverse(slots.begin(), slots.end());
+    for (const unsigned slot : slots) s.unit.answered(slot, true, s.now_ps());
+    s.settle();
+    auto diary = s.admissions;
+    diary.insert(diary.end(), s.forwards.begin(), s.forwards.end());
+    diary.insert(diary.end(), s.responses.begin(), s.responses.end());
+    return diary;
+  };
+  EXPECT_EQ(run(false), run(true));
+}
+
+TEST(same_cycle, the_second_of_two_faults_in_a_cycle_overflows) {
+  auto config = config_of(plain_part());
+  config.timing.walkers = 2;
+  scene s(config);
+  s.read(nic, page(0));
+  s.read(disk, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(70));
+  s.request_at(t + 1, 2, page(71), disk);
+  s.run_to(t + 5);
+  s.memory.set_delay(19 * scene::period);
+  s.settle();
+  ASSERT_EQ(s.faults.size(), 2U);
+  EXPECT_EQ(s.faults[0].when, s.faults[1].when);
+  EXPECT_EQ(s.faults[0].access.source, nic);
+  EXPECT_TRUE(s.faults[0].recorded);
+  EXPECT_FALSE(s.faults[1].recorded);
+  EXPECT_EQ(reg::frcd_hi::sid::get(s.read_register<reg::frcd_hi>()), nic.value());
+  EXPECT_EQ(reg::fsts::pfo::get(s.read_register<reg::fsts>()), 1U);
+}
+
+TEST(same_cycle, a_fault_in_the_cycle_of_its_clearing_is_not_lost) {
+  scene s;
+  s.read(nic, page(70));
+  ASSERT_EQ(s.faults.size(), 1U);
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(70));
+  // Recorded at: walk ends t + 26, one cycle more. Cleared just before that edge.
+  s.run_to(t + walked);
+  s.write_register<reg::frcd_hi>(reg::frcd_hi::f::of(1));
+  EXPECT_EQ(reg::frcd_hi::f::get(s.read_register<reg::frcd_hi>()), 0U);
+  s.run_to(t + walked + 1);
+  EXPECT_EQ(reg::frcd_hi::f::get(s.read_register<reg::frcd_hi>()), 1U);
+  EXPECT_EQ(reg::fsts::ppf::get(s.read_register<reg::fsts>()), 1U);
+}
+
+TEST(same_cycle, commands_of_one_cycle_go_in_order) {
+  // A context and an IOTLB invalidation with equal latencies, and TE off: all at one edge, and each done.
+  auto config = config_of(plain_part());
+  config.timing.context_invalidation = 8;
+  config.timing.iotlb_invalidation_global = 8;
+  config.timing.command = 8;
+  scene s(config);
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.write_register<reg::gcmd>(0);
+  s.invalidate_contexts_global();
+  s.invalidate_iotlb_global();
+  s.run_to(t + 8);
+  EXPECT_EQ(s.unit.translator().caches().iotlb().occupancy(), 1U);
+  s.run_to(t + 9);
+  EXPECT_EQ(s.unit.translator().caches().iotlb().occupancy(), 0U);
+  EXPECT_EQ(s.unit.translator().caches().contexts().occupancy(), 0U);
+  EXPECT_EQ(reg::gsts::tes::get(s.read_register<reg::gsts>()), 0U);
+}
+
+} // namespace
+} // namespace vtd::test
