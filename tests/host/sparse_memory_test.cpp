@@ -147,10 +147,11 @@ TEST(sparse_memory, agrees_with_a_flat_array_over_random_accesses) {
 }
 
 TEST(sparse_memory, rejects_a_size_that_is_no_number_of_pages_up_to_2_to_the_52) {
-  EXPECT_THROW(sparse_memory(0), std::invalid_argument);
-  EXPECT_THROW(sparse_memory(page + 1), std::invalid_argument);
-  EXPECT_THROW(sparse_memory(sparse_memory::max_size + page), std::invalid_argument);
-  EXPECT_NO_THROW(sparse_memory(sparse_memory::max_size));
+  const auto make = [](std::uint64_t size) { const sparse_memory memory(size); };
+  EXPECT_THROW(make(0), std::invalid_argument);
+  EXPECT_THROW(make(page + 1), std::invalid_argument);
+  EXPECT_THROW(make(sparse_memory::max_size + page), std::invalid_argument);
+  EXPECT_NO_THROW(make(sparse_memory::max_size));
 }
 
 } // namespace

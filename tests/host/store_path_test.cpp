@@ -75,7 +75,7 @@ TEST_F(store_path_test, keeps_devices_coherent_with_cache_and_buffer) {
 }
 
 TEST_F(store_path_test, lets_no_older_store_overwrite_what_a_device_wrote) {
-  std::vector<std::byte> whole(2 * line_size, std::byte{0xee});
+  std::vector<std::byte> whole(std::size_t{2} * line_size, std::byte{0xee});
   buffered_.cpu_store<std::uint64_t>(0x1000, 3); // stays in the cache
   buffered_.cpu_store<std::uint64_t>(0x1040, 4);
   buffered_.clflush(0x1040); // waits in the buffer
