@@ -173,6 +173,19 @@ TEST_F(visibility_checker_test, is_silent_when_the_hardware_saw_neither_memory_n
   EXPECT_TRUE(log_.empty());
 }
 
+TEST_F(visibility_checker_test, takes_words_that_no_store_changed_for_no_bypass) {
+  ASSERT_TRUE(memory_.store(context_address + 8, context().hi));
+  path_.cpu_store(context_address, context().lo, 100);
+  remap::table_read read; // its low word is older than memory, its high word is the same everywhere
+  read.kind = remap::table_kind::context;
+  read.address = context_address;
+  read.bytes = 16;
+  read.seen = {{context().set_second_level_table(0x6000).lo, context().hi}};
+  read.when = 250;
+  checker_.on_table_read(read);
+  EXPECT_TRUE(log_.empty());
+}
+
 TEST_F(visibility_checker_test, reports_a_mapping_that_the_driver_took_away) {
   ASSERT_TRUE(memory_.store(leaf_address, leaf(0x8000)));
   path_.cpu_store(leaf_address, std::uint64_t{0}, 100);
@@ -213,6 +226,29 @@ TEST_F(visibility_checker_test, counts_the_same_mistake_instead_of_repeating_it)
   EXPECT_EQ(only().first, 250U);
   EXPECT_EQ(only().last, 350U);
   EXPECT_EQ(checker_.bypasses(), 3U);
+}
+
+TEST_F(visibility_checker_test, makes_no_text_for_a_mistake_that_is_known) {
+  struct counting_sink final : finding_sink {
+    unsigned reports = 0;
+    unsigned repeats = 0;
+    bool repeat(const finding_key& /*key*/, engine::cycle /*when*/) override {
+      return reports != 0 && ++repeats != 0;
+    }
+    void report(finding /*found*/) override { ++reports; }
+  };
+  counting_sink sink;
+  visibility_checker checker(path_, sink);
+  driver_writes(context_address, context(), 100);
+  remap::table_read read;
+  read.kind = remap::table_kind::context;
+  read.address = context_address;
+  read.bytes = 16;
+  read.when = 250;
+  checker.on_table_read(read);
+  checker.on_table_read(read);
+  EXPECT_EQ(sink.reports, 1U);
+  EXPECT_EQ(sink.repeats, 1U);
 }
 
 TEST_F(visibility_checker_test, reports_again_when_the_driver_wrote_something_else) {

@@ -76,6 +76,14 @@ TEST_F(cpu_cache_test, writes_back_only_the_line_that_was_flushed) {
   EXPECT_EQ(cache.dirty_lines(), 1U);
 }
 
+TEST_F(cpu_cache_test, writes_the_whole_line_back_over_what_changed_behind_it) {
+  cpu_cache cache(port_, {});
+  store(cache, 0x1000, 1);
+  ASSERT_TRUE(port_.memory.store<std::uint64_t>(0x1008, 9)); // a writer that snoops nothing
+  cache.clflush(0x1000);
+  EXPECT_EQ(in_memory(0x1008), 0U);
+}
+
 TEST_F(cpu_cache_test, reads_a_line_again_after_it_was_flushed) {
   cpu_cache cache(port_, {});
   store(cache, 0x1000, 1);
@@ -131,6 +139,7 @@ TEST_F(cpu_cache_test, uses_the_places_of_flushed_lines_again) {
     EXPECT_EQ(load(cache, 0x2000), 2U);
   }
   EXPECT_EQ(cache.lines(), 1U);
+  EXPECT_EQ(cache.places(), 2U);
   EXPECT_EQ(in_memory(0x2000), 0U);
 }
 

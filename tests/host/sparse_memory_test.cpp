@@ -74,6 +74,7 @@ TEST(sparse_memory, refuses_what_lies_beyond_its_size_and_changes_nothing) {
   EXPECT_EQ(memory.load<std::uint8_t>(2 * page - 7), 0);
   EXPECT_FALSE(memory.load<std::uint64_t>(~std::uint64_t{0} - 3).has_value()); // would wrap round
   EXPECT_FALSE(memory.store<std::uint32_t>(~std::uint64_t{0} - 3, 1));
+  EXPECT_FALSE(memory.contains(page, ~std::uint64_t{0}));
   EXPECT_EQ(memory.page(2 * page, true), nullptr);
 }
 

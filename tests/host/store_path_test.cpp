@@ -170,6 +170,16 @@ TEST_F(store_path_test, tells_when_an_entry_is_half_in_the_cache_and_half_in_the
   EXPECT_EQ(waiting->cpu[8], std::byte{2});
 }
 
+TEST_F(store_path_test, does_not_count_bytes_in_the_buffer_that_the_cache_has_newer) {
+  buffered_.cpu_store<std::uint64_t>(0x1000, 1);
+  buffered_.clflush(0x1000);
+  buffered_.cpu_store<std::uint64_t>(0x1000, 2);
+  const auto waiting = buffered_.pending(0x1000, 8);
+  ASSERT_TRUE(waiting.has_value());
+  EXPECT_FALSE(waiting->also_buffered);
+  EXPECT_EQ(waiting->cpu[0], std::byte{2});
+}
+
 TEST_F(store_path_test, takes_the_cache_before_the_buffer_for_what_the_cpu_sees) {
   buffered_.cpu_store<std::uint64_t>(0x1000, 1);
   buffered_.clflush(0x1000);                     // 1 waits in the buffer

@@ -59,6 +59,9 @@ public:
   /// Changes bytes of a line without a trace (debug access); nothing when the line is not held.
   void poke(std::uint64_t address, std::span<const std::byte> data);
 
+  /// How many lines it has room for; an unlimited cache makes room as it needs it and uses it again.
+  [[nodiscard]] std::size_t places() const { return slots_.size(); }
+  /// Lines held, and those of them with stores that were not written back.
   [[nodiscard]] std::size_t lines() const { return lines_held_; }
   [[nodiscard]] std::size_t dirty_lines() const { return dirty_held_; }
   [[nodiscard]] const cpu_cache_counts& counts() const { return counts_; }
