@@ -87,8 +87,8 @@ cycle wheel::find_next(cycle after) const {
 void wheel::run_cycle(cycle at) {
   now_ = at;
   const std::uint64_t slot = at & slot_mask;
-  // A step may unlink or wake any component, also one of this slot, but never for this cycle again. So after each
-  // step the search for the next one due now starts from the head of the slot.
+  // A step may unlink or wake any component, also one of this slot, but never for this cycle again. So after
+  // each step the search for the next one due now starts from the head of the slot.
   for (component* c = slots_[slot]; c != nullptr;) {
     if (c->due_ != at) {
       c = c->next_;
@@ -112,7 +112,8 @@ void wheel::advance_to(cycle until) {
 }
 
 cycle wheel::run(cycle limit) {
-  while (next_ <= limit) advance_to(next_);
+  while (next_ <= limit)
+    advance_to(next_);
   return now_;
 }
 

@@ -15,7 +15,8 @@ namespace vtd::engine {
 template <class Item>
 class ring {
 public:
-  explicit ring(std::size_t slots) : slots_(slots), items_(std::bit_ceil(slots == 0 ? std::size_t{1} : slots)) {}
+  explicit ring(std::size_t slots)
+      : slots_(slots), items_(std::bit_ceil(slots == 0 ? std::size_t{1} : slots)) {}
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] bool full() const { return count_ >= slots_; }
   [[nodiscard]] std::size_t size() const { return count_; }

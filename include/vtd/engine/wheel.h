@@ -10,10 +10,11 @@ namespace vtd::engine {
 
 class wheel;
 
-/// Something with state that changes at clock edges. A component has one wake-up pending at most: the earliest
-/// edge at which it has work. In `step(n)` it does all its work of cycle n, reading what was committed up to
-/// cycle n-1, and asks for its next wake-up. What it sends to other components in `step(n)` they see at n+1 or
-/// later, so the order of components within a cycle cannot matter; it is nevertheless fixed (by construction).
+/// Something with state that changes at clock edges. A component has one wake-up pending at most: the
+/// earliest edge at which it has work. In `step(n)` it does all its work of cycle n, reading what was
+/// committed up to cycle n-1, and asks for its next wake-up. What it sends to other components in `step(n)`
+/// they see at n+1 or later, so the order of components within a cycle cannot matter; it is nevertheless
+/// fixed (by construction).
 class component {
 public:
   explicit component(wheel& w);
@@ -28,8 +29,8 @@ public:
   [[nodiscard]] cycle due() const { return due_; }
 
 protected:
-  /// Asks for a wake-up at `at`; an earlier pending one stays, a later one is replaced. In the past or present:
-  /// the next edge.
+  /// Asks for a wake-up at `at`; an earlier pending one stays, a later one is replaced. In the past or
+  /// present: the next edge.
   void wake_at(cycle at);
   [[nodiscard]] wheel& owning_wheel() const { return wheel_; }
 
@@ -42,7 +43,8 @@ private:
   std::uint32_t order_ = 0;
 };
 
-/// Who drives a wheel and wants to know of earlier wake-ups (in SystemC: the module with the one kernel event).
+/// Who drives a wheel and wants to know of earlier wake-ups (in SystemC: the module with the one kernel
+/// event).
 class wheel_driver {
 public:
   wheel_driver() = default;
