@@ -111,8 +111,8 @@ TEST(source_id, is_read_with_or_without_segment_and_leading_zeros) {
 
 TEST(source_id, is_not_read_from_anything_else) {
   for (const char* text :
-       {"",         "00",           "00:1f",     "1f.2",    "00:20.0", "00:1f.8", "100:00.0",
-        "00:1f.2 ", " 00:1f.2",     "00:1g.2",   "g0:1f.2", ":1f.2",   "00:.2",   "00:1f.",
+       {"",         "00",           "00:1f",     "1f.2",    "00:20.0", "00:1f.8", "100:00.0", "00:1f.2 ",
+        " 00:1f.2", "00:1g.2",      "00:1G.2",   "00:1/.2", "g0:1f.2", ":1f.2",   "00:.2",    "00:1f.",
         "00.1f:2",  "0001:00:1f.2", "00:1f.2.0", "-1:00.0", "+1:00.0", "0x1:0.0", "00:1f.002"}) {
     EXPECT_EQ(source_id::parse(text), std::nullopt) << '"' << text << '"';
   }

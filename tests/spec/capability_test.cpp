@@ -208,6 +208,8 @@ TEST(cap, supports_large_pages_by_level) {
           << "SPS " << sps << " level " << level;
     EXPECT_FALSE(has.supports_page_level(6));
   }
+  // At compile time a shift by too much is an error.
+  static_assert(!cap{}.set_sps(15).supports_page_level(0) && !cap{}.set_sps(15).supports_page_level(100));
 }
 
 TEST(cap, gives_and_takes_quantities_in_their_own_unit) {
