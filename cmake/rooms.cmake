@@ -13,6 +13,6 @@ vtd_room(pci_topology SEES spec engine)
 vtd_room(check        SEES spec engine host remap irq_remap dmar)
 vtd_room(driver       SEES spec)
 vtd_room(hypervisor   SEES spec driver)
-vtd_room(platform     SEES spec engine host remap irq_remap dmar check               USES systemc)
+vtd_room(platform     SEES spec engine host remap irq_remap dmar pci_topology check  USES systemc)
 vtd_room(models       SEES spec engine host remap irq_remap dmar pci_topology check platform
                                                                                      USES systemc boost_json)
