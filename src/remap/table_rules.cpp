@@ -47,11 +47,6 @@ fault_condition table_rules::judge(const spec::context_entry& entry) const {
   return supported ? fault_condition::none : fault_condition::lct_4_2;
 }
 
-fault_condition table_rules::judge_type(translation_type type, address_type at) {
-  const bool blocked = at != address_type::untranslated && type != translation_type::with_device_tlb;
-  return blocked ? fault_condition::lct_5 : fault_condition::none;
-}
-
 fault_condition table_rules::judge_width(unsigned address_width) const {
   return caps_.cap.supports_agaw(address_width) ? fault_condition::none : fault_condition::lct_4_1;
 }
@@ -68,14 +63,6 @@ context_value table_rules::decode(const spec::context_entry& entry) const {
   out.fault_processing_disable = entry.fault_processing_disable();
   out.top_table = entry.second_level_table();
   return out;
-}
-
-fault_condition table_rules::judge_input(const context_value& context, const dma_access& access) const {
-  if (needs_no_table(context, access.type)) {
-    if (access.address >> caps_.host_address_width != 0) return fault_condition::lgn_1_3;
-    return judge_output(access.address);
-  }
-  return access.address >> context.input_width != 0 ? context.beyond_width : fault_condition::none;
 }
 
 } // namespace vtd::remap

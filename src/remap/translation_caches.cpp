@@ -29,15 +29,6 @@ const page_value* translation_caches::peek_page(std::uint16_t domain, std::uint6
   return nullptr;
 }
 
-std::uint64_t translation_caches::fill_page(std::uint16_t domain, std::uint64_t address,
-                                            const page_value& value) {
-  const page_tag tag = page_tag::of(domain, address, value.level);
-  if (value.level > 1 && iotlb_.peek(tag) == nullptr && iotlb_.shape().entries != 0) ++larger_pages_;
-  const std::uint64_t left = iotlb_.fill(tag, value);
-  if (left != 0 && page_tag::level_of(left) > 1) --larger_pages_;
-  return left;
-}
-
 translation_caches::start_point
 translation_caches::lookup_all_tables(std::uint16_t domain, std::uint64_t address, unsigned levels) {
   // All levels are looked up in parallel, so each counts its own hit or miss; the deepest hit wins.

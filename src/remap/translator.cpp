@@ -78,8 +78,6 @@ std::uint64_t translator::commit(const page_walk& walk) {
 translation translator::translate(const dma_access& access, std::uint64_t root_table, memory_port& memory,
                                   const engine::clock& timebase, engine::cycle now, translation_cost& cost) {
   translation out;
-  ++cost.context_lookups;
-  ++cost.iotlb_lookups;
   const outcome found = lookup(access, out);
   cost.context_hit = found != outcome::context_miss;
   if (found == outcome::translated || found == outcome::blocked) {
@@ -87,20 +85,26 @@ translation translator::translate(const dma_access& access, std::uint64_t root_t
     return out;
   }
   page_walk walk;
-  start(walk, access, root_table);
+  if (found == outcome::page_miss) {
+    walk.start(rules_, access, *caches_.contexts().peek(context_tag{access.source}));
+  } else {
+    walk.start(rules_, access, root_table);
+  }
   while (walk.wants() != page_walk::demand::done) {
     if (walk.wants() == page_walk::demand::cache_lookup) {
       ++cost.structure_lookups;
       look_up_structures(walk);
       continue;
     }
-    table_words words;
-    engine::picoseconds delay = 0;
-    const bool ok = memory.read_table(walk.address(), walk.bytes(), words, delay);
-    cost.read_cycles += timebase.first_edge_after(delay);
-    ++cost.table_reads;
-    feed(walk, ok, words, now + cost.read_cycles);
+    do {
+      table_words words;
+      engine::picoseconds delay = 0;
+      const bool ok = memory.read_table(walk.address(), walk.bytes(), words, delay);
+      cost.read_cycles += timebase.first_edge_after(delay);
+      feed(walk, ok, words, now + cost.read_cycles);
+    } while (walk.wants() == page_walk::demand::table_read);
   }
+  cost.table_reads = walk.reads();
   cost.evicted = commit(walk);
   return walk.result();
 }

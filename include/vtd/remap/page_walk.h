@@ -154,4 +154,161 @@ private:
   bool write_ = true;
 };
 
+// --- The steps that every walk takes, here so that they are compiled into their callers
+
+inline spec::fault_condition table_rules::judge_input(const context_value& context,
+                                                      const dma_access& access) const {
+  if (needs_no_table(context, access.type)) {
+    if (access.address >> caps_.host_address_width != 0) return spec::fault_condition::lgn_1_3;
+    return judge_output(access.address);
+  }
+  return access.address >> context.input_width != 0 ? context.beyond_width : spec::fault_condition::none;
+}
+
+inline spec::fault_condition table_rules::judge_type(spec::translation_type type, address_type at) {
+  const bool blocked = at != address_type::untranslated && type != spec::translation_type::with_device_tlb;
+  return blocked ? spec::fault_condition::lct_5 : spec::fault_condition::none;
+}
+
+inline void page_walk::reset(const dma_access& access) {
+  access_ = access;
+  result_ = {};
+  visited_ = 0;
+  reads_ = 0;
+  fault_processing_disable_ = false;
+  fetched_context_ = false;
+  knows_context_ = false;
+  fetched_page_ = false;
+  read_ = true;
+  write_ = true;
+}
+
+inline void page_walk::start(const table_rules& rules, const dma_access& access,
+                             const context_value& context) {
+  reset(access);
+  context_ = context;
+  fault_processing_disable_ = context.fault_processing_disable;
+  if (const auto condition = table_rules::judge_type(context.type, access.type);
+      condition != spec::fault_condition::none) {
+    knows_context_ = true;
+    return stop(condition);
+  }
+  enter_context(rules);
+}
+
+inline void page_walk::want(table_kind kind, std::uint64_t address) {
+  kind_ = kind;
+  address_ = address;
+  wants_ = demand::table_read;
+}
+
+inline void page_walk::stop(spec::fault_condition condition) {
+  result_.condition = condition;
+  // VT-d 7.2.1: FPD hides qualified conditions only.
+  result_.suppressed = fault_processing_disable_ && spec::condition_info(condition).qualified;
+  wants_ = demand::done;
+}
+
+inline void page_walk::feed(const table_rules& rules, bool ok, const table_words& words) {
+  ++reads_;
+  switch (kind_) {
+  case table_kind::root:
+    if (!ok) return stop(spec::fault_condition::lrt_1);
+    return feed_root(rules, words);
+  case table_kind::context:
+    if (!ok) return stop(spec::fault_condition::lct_1);
+    return feed_context(rules, words);
+  case table_kind::paging:
+    if (!ok)
+      return stop(level_ == context_.levels ? spec::fault_condition::lct_4_3 : spec::fault_condition::lsl_1);
+    return feed_paging(rules, words);
+  }
+}
+
+inline void page_walk::enter_context(const table_rules& rules) {
+  knows_context_ = true;
+  if (const auto condition = rules.judge_input(context_, access_); condition != spec::fault_condition::none) {
+    return stop(condition);
+  }
+  if (table_rules::needs_no_table(context_, access_.type)) {
+    result_.address = access_.address;
+    result_.read = result_.write = true;
+    result_.identity = true;
+    wants_ = demand::done;
+    return;
+  }
+  level_ = context_.levels;
+  wants_ = demand::cache_lookup;
+}
+
+inline void page_walk::descend(unsigned level, const table_value& from) {
+  std::uint64_t table = context_.top_table;
+  if (level != 0) {
+    level_ = static_cast<std::uint8_t>(level);
+    table = from.table;
+    read_ = from.read;
+    write_ = from.write;
+  }
+  want(table_kind::paging,
+       table + std::uint64_t{spec::level_index(access_.address, level_)} * sizeof(spec::second_level_entry));
+}
+
+inline void page_walk::resolve(const table_rules& rules, const page_value& page) {
+  finish_page(rules, page.page, page.level, page.read, page.write, page.snoop);
+}
+
+inline void page_walk::feed_paging(const table_rules& rules, const table_words& words) {
+  const spec::second_level_entry entry{words.lo()};
+  const unsigned level = level_;
+  // Neither readable nor writable is "not present": its other bits mean nothing (VT-d 9.8).
+  if (!entry.present()) {
+    if (access_.type == address_type::translation_request) {
+      // VT-d 4.1.3: a device that asks is told "no rights"; that is an answer, not a fault.
+      wants_ = demand::done;
+      return;
+    }
+    return stop(access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
+                                                   : spec::fault_condition::lgn_3_np);
+  }
+  const bool leaf = level == 1 || entry.page_size();
+  if (rules.has_reserved_bits(entry, level, leaf)) return stop(spec::fault_condition::lsl_2);
+  read_ &= entry.read();
+  write_ &= entry.write();
+  if (!leaf) {
+    visited_ |= 1U << level;
+    entries_[level - 2] = {entry.address(), read_, write_};
+    level_ = static_cast<std::uint8_t>(level - 1);
+    address_ = entry.address() + std::uint64_t{spec::level_index(access_.address, level - 1)} *
+                                     sizeof(spec::second_level_entry);
+    return;
+  }
+  fetched_page_ = true;
+  finish_page(rules, entry.address(), level, read_, write_, rules.reports_snoop() && entry.snoop());
+}
+
+inline void page_walk::finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read,
+                                   bool write, bool snoop) {
+  result_.level = static_cast<std::uint8_t>(level);
+  result_.read = read;
+  result_.write = write;
+  result_.snoop = snoop;
+  const std::uint64_t offset = access_.address & (spec::level_size(level) - 1);
+  result_.address = page | offset;
+  wants_ = demand::done;
+  auto condition = spec::fault_condition::none;
+  if (access_.type != address_type::translation_request) {
+    condition = rules.judge_rights(read, write, access_.kind);
+  }
+  if (condition == spec::fault_condition::none) condition = rules.judge_output(result_.address);
+  if (condition != spec::fault_condition::none) {
+    fetched_page_ = false;
+    stop(condition);
+  }
+}
+
+inline page_value page_walk::page() const {
+  return {result_.address & ~(spec::level_size(result_.level) - 1), result_.level, result_.read,
+          result_.write, result_.snoop};
+}
+
 } // namespace vtd::remap

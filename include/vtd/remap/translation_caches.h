@@ -137,4 +137,13 @@ private:
   bool has_tables_ = false;
 };
 
+inline std::uint64_t translation_caches::fill_page(std::uint16_t domain, std::uint64_t address,
+                                                   const page_value& value) {
+  const page_tag tag = page_tag::of(domain, address, value.level);
+  if (value.level > 1 && iotlb_.peek(tag) == nullptr && iotlb_.shape().entries != 0) ++larger_pages_;
+  const std::uint64_t left = iotlb_.fill(tag, value);
+  if (left != 0 && page_tag::level_of(left) > 1) --larger_pages_;
+  return left;
+}
+
 } // namespace vtd::remap

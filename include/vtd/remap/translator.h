@@ -11,8 +11,6 @@ namespace vtd::remap {
 
 /// What a translation that was run to its end has cost: how often each step was taken.
 struct translation_cost {
-  unsigned context_lookups = 0;
-  unsigned iotlb_lookups = 0;
   unsigned structure_lookups = 0;
   unsigned table_reads = 0;
   bool context_hit = false;
