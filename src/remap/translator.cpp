@@ -75,17 +75,11 @@ std::uint64_t translator::commit(const page_walk& walk) {
   return walk.fetched_page() ? caches_.fill_page(context.domain_id, access.address, walk.page()) : 0;
 }
 
-translation translator::translate(const dma_access& access, std::uint64_t root_table, memory_port& memory,
-                                  const engine::clock& timebase, engine::cycle now, translation_cost& cost) {
-  translation out;
-  const outcome found = lookup(access, out);
-  cost.context_hit = found != outcome::context_miss;
-  if (found == outcome::translated || found == outcome::blocked) {
-    cost.iotlb_hit = true;
-    return out;
-  }
+void translator::walk_now(const dma_access& access, std::uint64_t root_table, memory_port& memory,
+                          const engine::clock& timebase, engine::cycle now, translation_cost& cost,
+                          translation& out) {
   page_walk walk;
-  if (found == outcome::page_miss) {
+  if (cost.context_hit) {
     walk.start(rules_, access, *caches_.contexts().peek(context_tag{access.source}));
   } else {
     walk.start(rules_, access, root_table);
@@ -106,7 +100,7 @@ translation translator::translate(const dma_access& access, std::uint64_t root_t
   }
   cost.table_reads = walk.reads();
   cost.evicted = commit(walk);
-  return walk.result();
+  out = walk.result();
 }
 
 translation translator::probe(const dma_access& access, std::uint64_t root_table, memory_port& memory) const {

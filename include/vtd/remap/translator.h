@@ -71,7 +71,17 @@ public:
 
   /// Look-up, walk and fill in one go. `cost.read_cycles` follows the clock's edges.
   translation translate(const dma_access& access, std::uint64_t root_table, memory_port& memory,
-                        const engine::clock& timebase, engine::cycle now, translation_cost& cost);
+                        const engine::clock& timebase, engine::cycle now, translation_cost& cost) {
+    translation out;
+    const outcome found = lookup(access, out);
+    cost.context_hit = found != outcome::context_miss;
+    if (found == outcome::translated || found == outcome::blocked) [[likely]] {
+      cost.iotlb_hit = true;
+      return out;
+    }
+    walk_now(access, root_table, memory, timebase, now, cost, out);
+    return out;
+  }
   /// What `translate` would answer, with no effect on caches, statistics or observers.
   [[nodiscard]] translation probe(const dma_access& access, std::uint64_t root_table,
                                   memory_port& memory) const;
@@ -95,6 +105,9 @@ private:
     out.suppressed = context.fault_processing_disable && spec::condition_info(condition).qualified;
     return outcome::blocked;
   }
+  // The rest of `translate` after a miss.
+  void walk_now(const dma_access& access, std::uint64_t root_table, memory_port& memory,
+                const engine::clock& timebase, engine::cycle now, translation_cost& cost, translation& out);
   void tell(const page_walk& walk, bool ok, const table_words& words, engine::cycle now) const;
 
   std::string unit_;
