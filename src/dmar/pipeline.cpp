@@ -399,6 +399,7 @@ void pipeline::issue(cycle now) {
     piece.offset = s.offset;
     piece.length = s.piece;
     piece.address = s.host_address;
+    piece.source = s.what.access.source;
     piece.slot = id;
     piece.interrupt = s.interrupt;
     issued = true;

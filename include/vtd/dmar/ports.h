@@ -38,6 +38,7 @@ struct forwarded {
   std::uint32_t length = 0;
   /// Host physical address.
   std::uint64_t address = 0;
+  spec::source_id source{};
   /// To hand back in `unit::answered`.
   unsigned slot = 0;
   /// An interrupt message, not memory: it leaves by the interrupt port (VT-d 3.13, 5.1).

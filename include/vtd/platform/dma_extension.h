@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/remap/access.h"
+#include "vtd/spec/address.h"
+
+#include <tlm>
+
+namespace vtd::platform {
+
+/// What a DMA request carries besides the generic payload. Optional: a socket's default source-id serves
+/// initiators that do not know it.
+struct dma_extension final : tlm::tlm_extension<dma_extension> {
+  spec::source_id source{};
+  remap::address_type type = remap::address_type::untranslated;
+  /// A read of one dword with no byte enabled (PCIe 2.2.5).
+  bool zero_length_read = false;
+  /// Attributes of the request (PCIe 2.2.6.4); carried along.
+  bool no_snoop = false;
+  bool relaxed_ordering = false;
+
+  [[nodiscard]] tlm_extension_base* clone() const override { return new dma_extension(*this); }
+  void copy_from(const tlm_extension_base& other) override {
+    *this = static_cast<const dma_extension&>(other);
+  }
+};
+
+/// Marks a read of a translation table by remapping hardware.
+struct table_read_extension final : tlm::tlm_extension<table_read_extension> {
+  /// ECAP.C = 1: the read sees what is in CPU caches (VT-d 10.4.3).
+  bool coherent = false;
+
+  [[nodiscard]] tlm_extension_base* clone() const override { return new table_read_extension(*this); }
+  void copy_from(const tlm_extension_base& other) override {
+    *this = static_cast<const table_read_extension&>(other);
+  }
+};
+
+} // namespace vtd::platform

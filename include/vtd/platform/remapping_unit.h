@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/dmar/unit.h"
+#include "vtd/platform/dma_extension.h"
+#include "vtd/platform/kernel_wheel.h"
+#include "vtd/platform/payload_pool.h"
+
+#include <systemc>
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace vtd::platform {
+
+/// The chipset's write buffer as a unit sees it (GCMD.WBF, VT-d 6.8).
+struct write_buffer_control {
+  write_buffer_control() = default;
+  write_buffer_control(const write_buffer_control&) = delete;
+  write_buffer_control& operator=(const write_buffer_control&) = delete;
+  virtual ~write_buffer_control() = default;
+  /// How long it takes to write out what is in it now.
+  [[nodiscard]] virtual engine::picoseconds drain_time() const = 0;
+  virtual void drain() = 0;
+};
+
+/// A remapping unit with TLM sockets: `dmar::unit` is the hardware, this is its wiring.
+///
+/// Upstream requests by b_transport (loosely timed), nb_transport (base protocol, four phases,
+/// cycle-accurate), transport_dbg and DMI give the same functional result. A blocked request is answered with
+/// TLM_ADDRESS_ERROR_RESPONSE; the data of a blocked read is all ones, a blocked write is dropped. Requests
+/// may cross pages; the pieces are done one after the other, and what was done before an error stays done.
+/// Loosely-timed requests take no slot of the unit and may be mixed with cycle-accurate ones: they see the
+/// same caches and registers.
+class remapping_unit final : public sc_core::sc_module, private dmar::unit_ports {
+public:
+  using upstream_socket = tlm_utils::simple_target_socket_tagged<remapping_unit>;
+  using downstream_socket = tlm_utils::simple_initiator_socket<remapping_unit>;
+
+  /// CPU accesses to the register block; addresses count from the unit's base. 4 or 8 bytes, aligned.
+  tlm_utils::simple_target_socket<remapping_unit> registers;
+  /// DMA requests, one socket per port of the configuration.
+  sc_core::sc_vector<upstream_socket> upstream;
+  /// Translated requests and table reads, host physical addresses.
+  downstream_socket memory;
+  /// Interrupt messages: those of devices that passed, and the unit's own events.
+  downstream_socket interrupts;
+  /// Active high, may stay unbound: a warm reset at its rising edge.
+  sc_core::sc_port<sc_core::sc_signal_in_if<bool>, 1, sc_core::SC_ZERO_OR_MORE_BOUND> reset;
+
+  remapping_unit(const sc_core::sc_module_name& name, kernel_wheel& wheel, const dmar::unit_config& config);
+  ~remapping_unit() override;
+
+  [[nodiscard]] dmar::unit& hardware() { return hardware_; }
+  [[nodiscard]] const dmar::unit& hardware() const { return hardware_; }
+  /// The source-id of requests without our extension on this port.
+  void set_default_source(unsigned port, spec::source_id source) { ports_[port].default_source = source; }
+  /// Without one the unit has no write buffer to drain.
+  void set_write_buffer(write_buffer_control* control) { write_buffer_ = control; }
+  /// Runs that check a driver switch DMI off, because a direct access passes by checker and statistics.
+  void allow_dmi(bool on) { dmi_allowed_ = on; }
+
+private:
+  // A transaction of ours on the way to memory.
+  struct outgoing final : tlm::tlm_generic_payload {
+    outgoing();
+    ~outgoing() override;
+    enum class kind : std::uint8_t { piece, table, message } what = kind::piece;
+    /// The slot or walker of the unit that waits for it.
+    unsigned slot = 0;
+    /// The upstream transaction it is a piece of.
+    tlm::tlm_generic_payload* original = nullptr;
+    bool request_ended = false;
+    std::array<std::uint64_t, 2> words{};
+    dma_extension attributes;
+    table_read_extension table;
+  };
+  struct port_state {
+    spec::source_id default_source{};
+    bool direct_given = false;
+  };
+  class table_memory;
+
+  // Registers.
+  void access_registers(tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
+  unsigned debug_registers(tlm::tlm_generic_payload& trans);
+  // Upstream.
+  void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
+  tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                   sc_core::sc_time& delay);
+  unsigned debug(int port, tlm::tlm_generic_payload& trans);
+  bool direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi);
+  // Downstream.
+  tlm::tlm_sync_enum backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                    sc_core::sc_time& delay);
+  void downstream_changed(sc_dt::uint64 first, sc_dt::uint64 last);
+
+  // dmar::unit_ports
+  void accepted(unsigned port, void* cookie) override;
+  bool forward(const dmar::forwarded& piece) override;
+  bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override;
+  bool complete(unsigned port, void* cookie, dmar::completion how) override;
+  void send_message(const spec::msi_message& message) override;
+  engine::picoseconds write_buffer_drain_time() override;
+  void drain_write_buffer() override;
+  void withdraw(std::uint64_t first, std::uint64_t last) override;
+
+  void end_of_elaboration() override;
+  void on_reset();
+  [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
+  static bool check(tlm::tlm_generic_payload& trans);
+  static void block(tlm::tlm_generic_payload& trans);
+  outgoing& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset, std::uint32_t length,
+                          std::uint64_t address, spec::source_id source);
+  outgoing& table_payload(std::uint64_t address, unsigned bytes);
+  static void prepare(outgoing& payload, tlm::tlm_command command, std::uint64_t address, unsigned char* data,
+                      unsigned bytes);
+  bool send(downstream_socket& socket, outgoing& payload);
+  void finish(outgoing& payload, engine::picoseconds when);
+
+  kernel_wheel& wheel_;
+  std::vector<port_state> ports_;
+  payload_pool<outgoing> pool_;
+  std::unique_ptr<table_memory> table_memory_;
+  write_buffer_control* write_buffer_ = nullptr;
+  bool coherent_ = false;
+  bool dmi_allowed_ = true;
+  dmar::unit hardware_;
+};
+
+} // namespace vtd::platform

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/platform/kernel_wheel.h"
+
+namespace vtd::platform {
+
+kernel_wheel::kernel_wheel(const sc_core::sc_module_name& name, engine::clock clock)
+    : sc_module(name), wheel_(clock), wake_("wake") {
+  if (sc_core::sc_get_time_resolution() != sc_core::sc_time(1, sc_core::SC_PS)) {
+    SC_REPORT_ERROR("/vtd/kernel_wheel", (std::string(this->name()) + ": time resolution is " +
+                                          sc_core::sc_get_time_resolution().to_string() + ", expected 1 ps")
+                                             .c_str());
+  }
+  wheel_.set_driver(this);
+  SC_HAS_PROCESS(kernel_wheel);
+  SC_METHOD(run);
+  sensitive << wake_;
+  dont_initialize();
+}
+
+void kernel_wheel::next_moved_to(engine::cycle at) {
+  const engine::picoseconds due = timebase().time_of(at);
+  const engine::picoseconds now = now_ps();
+  // Earlier than what was notified before: the kernel replaces it.
+  wake_.notify(to_sc_time(due > now ? due - now : 0));
+}
+
+void kernel_wheel::run() {
+  ++wake_ups_;
+  catch_up();
+  if (const engine::cycle next = wheel_.next(); next != engine::never) next_moved_to(next);
+}
+
+} // namespace vtd::platform

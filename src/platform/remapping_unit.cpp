@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/platform/remapping_unit.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace vtd::platform {
+
+using engine::picoseconds;
+
+// --- Transactions of our own
+// -----------------------------------------------------------------------------------------
+
+remapping_unit::outgoing::outgoing() {
+  // They stay for good; the pool's payloads come back with them.
+  set_extension(&attributes);
+}
+
+remapping_unit::outgoing::~outgoing() {
+  // They are members: the base class must not delete them.
+  clear_extension(&attributes);
+  clear_extension(&table);
+}
+
+/// Table reads of requests that pass at once.
+class remapping_unit::table_memory final : public remap::memory_port {
+public:
+  explicit table_memory(remapping_unit& unit) : unit_(unit) {}
+  bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
+                  picoseconds& delay) override {
+    outgoing& read = unit_.table_payload(address, bytes);
+    sc_core::sc_time taken = sc_core::SC_ZERO_TIME;
+    const picoseconds begin = now_ps();
+    unit_.memory->b_transport(read, taken);
+    delay += now_ps() - begin + to_ps(taken);
+    const bool ok = read.is_response_ok();
+    if (ok) out.words = read.words;
+    read.release();
+    return ok;
+  }
+  /// The same by debug transport: no time, no effect.
+  bool peek(std::uint64_t address, unsigned bytes, remap::table_words& out) {
+    outgoing& read = unit_.table_payload(address, bytes);
+    const bool ok = unit_.memory->transport_dbg(read) == bytes;
+    if (ok) out.words = read.words;
+    read.release();
+    return ok;
+  }
+
+private:
+  remapping_unit& unit_;
+};
+
+namespace {
+
+/// The debug view of the tables for `unit::probe`.
+template <class Memory>
+class debug_view final : public remap::memory_port {
+public:
+  explicit debug_view(Memory& memory) : memory_(memory) {}
+  bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
+                  picoseconds& /*delay*/) override {
+    return memory_.peek(address, bytes, out);
+  }
+
+private:
+  Memory& memory_;
+};
+
+} // namespace
+
+remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes) {
+  outgoing& read = pool_.take();
+  read.what = outgoing::kind::table;
+  read.words = {};
+  read.request_ended = false;
+  read.set_extension(&read.table);
+  read.table.coherent = coherent_;
+  prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
+  return read;
+}
+
+void remapping_unit::prepare(outgoing& payload, tlm::tlm_command command, std::uint64_t address,
+                             unsigned char* data, unsigned bytes) {
+  payload.set_command(command);
+  payload.set_address(address);
+  payload.set_data_ptr(data);
+  payload.set_data_length(bytes);
+  payload.set_streaming_width(bytes);
+  payload.set_byte_enable_ptr(nullptr);
+  payload.set_byte_enable_length(0);
+  payload.set_dmi_allowed(false);
+  payload.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+}
+
+// --- Construction
+// ----------------------------------------------------------------------------------------------------
+
+namespace {
+dmar::unit_config named(dmar::unit_config config, const char* name) {
+  config.name = name;
+  return config;
+}
+} // namespace
+
+remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel& wheel,
+                               const dmar::unit_config& config)
+    : sc_module(name), registers("registers"), upstream("upstream", config.ports), memory("memory"),
+      interrupts("interrupts"), reset("reset"), wheel_(wheel), ports_(config.ports),
+      table_memory_(std::make_unique<table_memory>(*this)), coherent_(config.caps.ecap.c()),
+      hardware_(wheel.wheel(), named(config, this->name()), *this) {
+  registers.register_b_transport(this, &remapping_unit::access_registers);
+  registers.register_transport_dbg(this, &remapping_unit::debug_registers);
+  for (unsigned port = 0; port < config.ports; ++port) {
+    const int tag = static_cast<int>(port);
+    upstream[port].register_b_transport(this, &remapping_unit::transport, tag);
+    upstream[port].register_nb_transport_fw(this, &remapping_unit::forward_phase, tag);
+    upstream[port].register_transport_dbg(this, &remapping_unit::debug, tag);
+    upstream[port].register_get_direct_mem_ptr(this, &remapping_unit::direct, tag);
+  }
+  memory.register_nb_transport_bw(this, &remapping_unit::backward_phase);
+  memory.register_invalidate_direct_mem_ptr(this, &remapping_unit::downstream_changed);
+  interrupts.register_nb_transport_bw(this, &remapping_unit::backward_phase);
+}
+
+remapping_unit::~remapping_unit() = default;
+
+void remapping_unit::end_of_elaboration() {
+  if (reset.size() == 0) return;
+  sc_core::sc_spawn_options options;
+  options.spawn_method();
+  options.dont_initialize();
+  options.set_sensitivity(&reset->posedge_event());
+  sc_core::sc_spawn([this] { on_reset(); }, sc_core::sc_gen_unique_name("on_reset"), &options);
+}
+
+void remapping_unit::on_reset() {
+  wheel_.catch_up();
+  hardware_.reset(false);
+}
+
+// --- Registers
+// -------------------------------------------------------------------------------------------------------
+
+void remapping_unit::access_registers(tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
+  const unsigned bytes = trans.get_data_length();
+  if (trans.get_byte_enable_ptr() != nullptr) {
+    trans.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
+    return;
+  }
+  if (trans.get_streaming_width() < bytes || (bytes != 4 && bytes != 8)) {
+    trans.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
+    return;
+  }
+  if (trans.get_address() % bytes != 0 || trans.get_address() + bytes > hardware_.register_space()) {
+    trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return;
+  }
+  const auto offset = static_cast<std::uint32_t>(trans.get_address());
+  const picoseconds when = now_ps() + to_ps(delay);
+  if (trans.is_read()) {
+    const std::uint64_t value = hardware_.read_register(offset, bytes, now_ps());
+    std::memcpy(trans.get_data_ptr(), &value, bytes);
+  } else if (trans.is_write()) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, trans.get_data_ptr(), bytes);
+    hardware_.write_register(offset, bytes, value, when);
+  }
+  delay += to_sc_time(wheel_.timebase().time_of(hardware_.config().timing.register_access));
+  trans.set_response_status(tlm::TLM_OK_RESPONSE);
+}
+
+unsigned remapping_unit::debug_registers(tlm::tlm_generic_payload& trans) {
+  const unsigned bytes = trans.get_data_length();
+  if (!trans.is_read() || trans.get_address() % 4 != 0 || bytes % 4 != 0) return 0;
+  wheel_.catch_up();
+  unsigned done = 0;
+  for (; done < bytes && trans.get_address() + done + 4 <= hardware_.register_space(); done += 4) {
+    const auto offset = static_cast<std::uint32_t>(trans.get_address() + done);
+    const auto value = static_cast<std::uint32_t>(hardware_.peek_register(offset, 4));
+    std::memcpy(trans.get_data_ptr() + done, &value, 4);
+  }
+  return done;
+}
+
+// --- Upstream: what all ways have in common
+// --------------------------------------------------------------------------
+
+dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
+  dmar::request out;
+  out.access.source = ports_[port].default_source;
+  out.access.address = trans.get_address();
+  out.access.kind = trans.is_write() ? remap::access_kind::write : remap::access_kind::read;
+  out.length = trans.get_data_length();
+  out.is_dword_write = trans.is_write() && out.length == 4 && trans.get_byte_enable_ptr() == nullptr;
+  if (const dma_extension* const carried = trans.get_extension<dma_extension>()) {
+    out.access.source = carried->source;
+    out.access.type = carried->type;
+    if (carried->zero_length_read) out.access.kind = remap::access_kind::zero_length_read;
+  }
+  out.cookie = &trans;
+  return out;
+}
+
+// False: answered already, because it is nothing that a DMA request can be.
+bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
+  auto status = tlm::TLM_INCOMPLETE_RESPONSE;
+  if (trans.get_command() == tlm::TLM_IGNORE_COMMAND) {
+    status = tlm::TLM_OK_RESPONSE;
+  } else if (trans.get_data_length() == 0 || trans.get_streaming_width() < trans.get_data_length()) {
+    status = tlm::TLM_BURST_ERROR_RESPONSE;
+  } else if (trans.get_byte_enable_ptr() != nullptr &&
+             trans.get_byte_enable_length() < trans.get_data_length() &&
+             dmar::unit::page_piece(trans.get_address(), trans.get_data_length()) !=
+                 trans.get_data_length()) {
+    // A pattern that repeats would have to be turned at the page boundary.
+    status = tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE;
+  } else {
+    return true;
+  }
+  trans.set_response_status(status);
+  return false;
+}
+
+void remapping_unit::block(tlm::tlm_generic_payload& trans) {
+  if (trans.is_read()) std::memset(trans.get_data_ptr(), 0xff, trans.get_data_length());
+  trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+}
+
+// A transaction of ours for the bytes of `original` from `offset` on.
+remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload& original,
+                                                        std::uint32_t offset, std::uint32_t length,
+                                                        std::uint64_t address, spec::source_id source) {
+  outgoing& out = pool_.take();
+  out.what = outgoing::kind::piece;
+  out.clear_extension(&out.table);
+  out.request_ended = false;
+  out.original = &original;
+  out.attributes.source = source;
+  prepare(out, original.get_command(), address, original.get_data_ptr() + offset, length);
+  if (unsigned char* const enables = original.get_byte_enable_ptr()) {
+    const unsigned count = original.get_byte_enable_length();
+    out.set_byte_enable_ptr(offset == 0 ? enables : enables + offset);
+    out.set_byte_enable_length(offset == 0 ? std::min(count, length) : length);
+  }
+  return out;
+}
+
+// --- Upstream: loosely timed
+// -----------------------------------------------------------------------------------------
+
+void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
+  if (!check(trans)) return;
+  wheel_.catch_up();
+  dmar::request piece = request_of(static_cast<unsigned>(port), trans);
+  const std::uint32_t length = piece.length;
+  const std::uint64_t address = piece.access.address;
+  hardware_.count_request(length);
+  const std::uint64_t sequence = hardware_.enter(trans.is_write());
+  picoseconds time = now_ps() + to_ps(delay);
+  for (std::uint32_t offset = 0;;) {
+    piece.access.address = address + offset;
+    piece.length = dmar::unit::page_piece(piece.access.address, length - offset);
+    const dmar::unit::passage way = hardware_.pass(piece, *table_memory_, time);
+    // Reading tables may have taken time of the kernel's.
+    time = std::max(way.leaves, now_ps());
+    if (way.leads == dmar::pipeline::passage::way::blocked) {
+      block(trans);
+      break;
+    }
+    downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
+    sc_core::sc_time ahead = to_sc_time(time - now_ps());
+    if (piece.length == length) [[likely]] {
+      trans.set_address(way.address);
+      socket->b_transport(trans, ahead);
+      trans.set_address(address);
+    } else {
+      outgoing& part = piece_payload(trans, offset, piece.length, way.address, piece.access.source);
+      socket->b_transport(part, ahead);
+      trans.set_response_status(part.get_response_status());
+      part.release();
+    }
+    // The answer is seen at the first edge after it arrives.
+    time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(now_ps() + to_ps(ahead)));
+    offset += piece.length;
+    if (offset >= length || !trans.is_response_ok()) break;
+  }
+  if (!dmi_allowed_) trans.set_dmi_allowed(false);
+  hardware_.leave(sequence);
+  delay = to_sc_time(time - now_ps());
+}
+
+// --- Upstream: cycle-accurate
+// ----------------------------------------------------------------------------------------
+
+tlm::tlm_sync_enum remapping_unit::forward_phase(int port, tlm::tlm_generic_payload& trans,
+                                                 tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  const auto index = static_cast<unsigned>(port);
+  const picoseconds when = now_ps() + to_ps(delay);
+  if (phase == tlm::BEGIN_REQ) {
+    if (!check(trans)) return tlm::TLM_COMPLETED;
+    if (!hardware_.offer(index, request_of(index, trans), when)) {
+      SC_REPORT_ERROR("/vtd/remapping_unit", (std::string(upstream[index].name()) +
+                                              ": BEGIN_REQ before the END_REQ of the last request")
+                                                 .c_str());
+      return tlm::TLM_COMPLETED;
+    }
+    if (trans.has_mm()) trans.acquire();
+    return tlm::TLM_ACCEPTED;
+  }
+  if (phase == tlm::END_RESP) {
+    hardware_.response_taken(index, when);
+    if (trans.has_mm()) trans.release();
+    return tlm::TLM_COMPLETED;
+  }
+  return tlm::TLM_ACCEPTED;
+}
+
+void remapping_unit::accepted(unsigned port, void* cookie) {
+  tlm::tlm_phase phase = tlm::END_REQ;
+  sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+  upstream[port]->nb_transport_bw(*static_cast<tlm::tlm_generic_payload*>(cookie), phase, delay);
+}
+
+bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how) {
+  auto& trans = *static_cast<tlm::tlm_generic_payload*>(cookie);
+  if (how == dmar::completion::done) {
+    trans.set_response_status(tlm::TLM_OK_RESPONSE);
+    trans.set_dmi_allowed(dmi_allowed_);
+  } else if (how == dmar::completion::blocked) {
+    block(trans);
+  }
+  tlm::tlm_phase phase = tlm::BEGIN_RESP;
+  sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+  switch (upstream[port]->nb_transport_bw(trans, phase, delay)) {
+  case tlm::TLM_COMPLETED:
+    break;
+  case tlm::TLM_UPDATED:
+    if (phase != tlm::END_RESP) return false;
+    break;
+  case tlm::TLM_ACCEPTED:
+    return false;
+  }
+  const bool at_once = delay == sc_core::SC_ZERO_TIME;
+  if (!at_once) hardware_.response_taken(port, now_ps() + to_ps(delay));
+  if (trans.has_mm()) trans.release();
+  return at_once;
+}
+
+// --- Downstream
+// ------------------------------------------------------------------------------------------------------
+
+bool remapping_unit::forward(const dmar::forwarded& piece) {
+  auto& original = *static_cast<tlm::tlm_generic_payload*>(piece.cookie);
+  outgoing& out = piece_payload(original, piece.offset, piece.length, piece.address, piece.source);
+  out.slot = piece.slot;
+  return send(piece.interrupt ? interrupts : memory, out);
+}
+
+bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned bytes) {
+  outgoing& read = table_payload(address, bytes);
+  read.slot = walker;
+  return send(memory, read);
+}
+
+void remapping_unit::send_message(const spec::msi_message& message) {
+  outgoing& out = pool_.take();
+  out.what = outgoing::kind::message;
+  out.original = nullptr;
+  out.words[0] = message.data;
+  prepare(out, tlm::TLM_WRITE_COMMAND, message.address, reinterpret_cast<unsigned char*>(out.words.data()),
+          4);
+  send(interrupts, out);
+}
+
+// True: the socket can take the next request now.
+bool remapping_unit::send(downstream_socket& socket, outgoing& payload) {
+  tlm::tlm_phase phase = tlm::BEGIN_REQ;
+  sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+  switch (socket->nb_transport_fw(payload, phase, delay)) {
+  case tlm::TLM_COMPLETED:
+    finish(payload, now_ps() + to_ps(delay));
+    return true;
+  case tlm::TLM_ACCEPTED:
+    return false;
+  case tlm::TLM_UPDATED:
+    break;
+  }
+  const picoseconds when = now_ps() + to_ps(delay);
+  if (phase == tlm::BEGIN_RESP) {
+    tlm::tlm_phase end = tlm::END_RESP;
+    sc_core::sc_time end_delay = delay;
+    payload.acquire();
+    finish(payload, when);
+    socket->nb_transport_fw(payload, end, end_delay);
+    payload.release();
+    return true;
+  }
+  if (delay == sc_core::SC_ZERO_TIME) return true;
+  hardware_.memory_port_free(when);
+  return false;
+}
+
+tlm::tlm_sync_enum remapping_unit::backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                                  sc_core::sc_time& delay) {
+  const picoseconds when = now_ps() + to_ps(delay);
+  auto& payload = static_cast<outgoing&>(trans);
+  if (phase == tlm::END_REQ) {
+    payload.request_ended = true;
+    hardware_.memory_port_free(when);
+    return tlm::TLM_ACCEPTED;
+  }
+  if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
+  // A response without END_REQ ends the request, too (TLM-2.0 base protocol).
+  if (!payload.request_ended) hardware_.memory_port_free(when);
+  finish(payload, when);
+  phase = tlm::END_RESP;
+  return tlm::TLM_COMPLETED;
+}
+
+void remapping_unit::finish(outgoing& payload, picoseconds when) {
+  switch (payload.what) {
+  case outgoing::kind::piece:
+    if (!payload.is_response_ok()) payload.original->set_response_status(payload.get_response_status());
+    hardware_.answered(payload.slot, payload.is_response_ok(), when);
+    break;
+  case outgoing::kind::table: {
+    remap::table_words words;
+    words.words = payload.words;
+    hardware_.table_answered(payload.slot, payload.is_response_ok(), words, when);
+    break;
+  }
+  case outgoing::kind::message:
+    break;
+  }
+  payload.release();
+}
+
+// --- Debug and direct access
+// -----------------------------------------------------------------------------------------
+
+unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
+  wheel_.catch_up();
+  dmar::request piece = request_of(static_cast<unsigned>(port), trans);
+  const std::uint32_t length = piece.length;
+  const std::uint64_t address = piece.access.address;
+  debug_view<table_memory> tables(*table_memory_);
+  unsigned done = 0;
+  while (done < length) {
+    piece.access.address = address + done;
+    piece.length = dmar::unit::page_piece(piece.access.address, length - done);
+    const auto host = hardware_.probe(piece, tables);
+    if (!host) break;
+    outgoing& part = piece_payload(trans, done, piece.length, *host, piece.access.source);
+    const unsigned moved = memory->transport_dbg(part);
+    part.release();
+    done += moved;
+    if (moved < piece.length) break;
+  }
+  return done;
+}
+
+bool remapping_unit::direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi) {
+  wheel_.catch_up();
+  const dmar::request request = request_of(static_cast<unsigned>(port), trans);
+  dmi.init();
+  const std::uint64_t page = spec::page_base(request.access.address);
+  dmi.set_start_address(page);
+  dmi.set_end_address(page + spec::page_size - 1);
+  if (!dmi_allowed_) return false;
+  const auto granted = hardware_.direct(request.access);
+  if (!granted) return false;
+  const std::uint64_t host = granted->host + (request.access.address - granted->first);
+  outgoing& ask = piece_payload(trans, 0, trans.get_data_length(), host, request.access.source);
+  tlm::tlm_dmi below;
+  const bool given = memory->get_direct_mem_ptr(ask, below);
+  ask.release();
+  if (!given) return false;
+  const std::uint64_t first = std::max<std::uint64_t>(granted->host, below.get_start_address());
+  const std::uint64_t last =
+      std::min<std::uint64_t>(granted->host + (granted->last - granted->first), below.get_end_address());
+  if (host < first || host > last) return false;
+  dmi.set_dmi_ptr(below.get_dmi_ptr() + (first - below.get_start_address()));
+  dmi.set_start_address(granted->first + (first - granted->host));
+  dmi.set_end_address(granted->first + (last - granted->host));
+  dmi.set_read_latency(below.get_read_latency());
+  dmi.set_write_latency(below.get_write_latency());
+  const bool read = granted->read && below.is_read_allowed();
+  const bool write = granted->write && below.is_write_allowed();
+  if (read && write) {
+    dmi.allow_read_write();
+  } else if (read) {
+    dmi.allow_read();
+  } else if (write) {
+    dmi.allow_write();
+  }
+  if (!(request.access.kind == remap::access_kind::write ? write : read)) return false;
+  ports_[static_cast<unsigned>(port)].direct_given = true;
+  return true;
+}
+
+void remapping_unit::withdraw(std::uint64_t first, std::uint64_t last) {
+  for (unsigned port = 0; port < ports_.size(); ++port) {
+    if (ports_[port].direct_given) upstream[port]->invalidate_direct_mem_ptr(first, last);
+  }
+}
+
+void remapping_unit::downstream_changed(sc_dt::uint64 /*first*/, sc_dt::uint64 /*last*/) {
+  // Which input addresses led there is not kept.
+  withdraw(0, ~std::uint64_t{0});
+}
+
+// --- The write buffer
+// ------------------------------------------------------------------------------------------------
+
+picoseconds remapping_unit::write_buffer_drain_time() {
+  return write_buffer_ == nullptr ? 0 : write_buffer_->drain_time();
+}
+
+void remapping_unit::drain_write_buffer() {
+  if (write_buffer_ != nullptr) write_buffer_->drain();
+}
+
+} // namespace vtd::platform
