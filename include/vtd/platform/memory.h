@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/host/store_path.h"
+#include "vtd/platform/dma_extension.h"
+#include "vtd/platform/kernel_wheel.h"
+
+#include <systemc>
+#include <tlm>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace vtd::platform {
+
+/// Time of a memory: fixed latencies, and one access per interval. All in picoseconds.
+struct memory_timing {
+  engine::picoseconds read = 50000;
+  engine::picoseconds write = 50000;
+  /// A table read of remapping hardware.
+  engine::picoseconds table_read = 50000;
+  /// From the start of one access to the start of the next; 0: no limit.
+  engine::picoseconds interval = 0;
+};
+
+/// Main memory as devices meet it. Data is that of a `host::store_path`: a device's request is coherent with
+/// the CPU's cache and the write buffer, a table read only where ECAP.C = 1 says so (`table_read_extension`).
+///
+/// nb_transport is answered at once with TLM_COMPLETED and the access's time as annotated delay: memory is
+/// read or written when the request begins. b_transport annotates the same latency; the interval does not
+/// count there. An address that is not memory, or that was made to fail, is answered with
+/// TLM_ADDRESS_ERROR_RESPONSE.
+class memory final : public sc_core::sc_module {
+public:
+  using socket = tlm_utils::simple_target_socket_tagged<memory>;
+  sc_core::sc_vector<socket> ports;
+
+  /// `path` must outlive the module.
+  memory(const sc_core::sc_module_name& name, host::store_path& path, const memory_timing& timing,
+         unsigned port_count);
+
+  /// Accesses that touch [first, last] fail from now on.
+  void fail(std::uint64_t first, std::uint64_t last) { failing_.push_back({first, last}); }
+  void heal() { failing_.clear(); }
+  /// Pages may be given out as direct pointers. Only for platforms whose CPU stores do not wait in a cache: a
+  /// direct access meets neither cache nor write buffer. Off unless switched on.
+  void allow_dmi(bool on) { dmi_allowed_ = on; }
+
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }
+  [[nodiscard]] std::uint64_t writes() const { return writes_; }
+  [[nodiscard]] std::uint64_t table_reads() const { return table_reads_; }
+
+private:
+  struct range {
+    std::uint64_t first;
+    std::uint64_t last;
+  };
+  engine::picoseconds access(tlm::tlm_generic_payload& trans);
+  bool access_enabled_bytes(tlm::tlm_generic_payload& trans);
+  void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
+  tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                   sc_core::sc_time& delay);
+  unsigned debug(int port, tlm::tlm_generic_payload& trans);
+  bool direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi);
+  [[nodiscard]] bool fails(std::uint64_t address, unsigned bytes) const;
+
+  host::store_path& path_;
+  memory_timing timing_;
+  std::vector<range> failing_;
+  engine::picoseconds free_at_ = 0;
+  bool dmi_allowed_ = false;
+  std::uint64_t reads_ = 0;
+  std::uint64_t writes_ = 0;
+  std::uint64_t table_reads_ = 0;
+};
+
+} // namespace vtd::platform

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/platform/memory.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <span>
+
+namespace vtd::platform {
+
+namespace {
+std::span<std::byte> bytes_of(tlm::tlm_generic_payload& trans) {
+  return {reinterpret_cast<std::byte*>(trans.get_data_ptr()), trans.get_data_length()};
+}
+} // namespace
+
+memory::memory(const sc_core::sc_module_name& name, host::store_path& path, const memory_timing& timing,
+               unsigned port_count)
+    : sc_module(name), ports("port", port_count), path_(path), timing_(timing) {
+  for (unsigned port = 0; port < port_count; ++port) {
+    const int tag = static_cast<int>(port);
+    ports[port].register_b_transport(this, &memory::transport, tag);
+    ports[port].register_nb_transport_fw(this, &memory::forward_phase, tag);
+    ports[port].register_transport_dbg(this, &memory::debug, tag);
+    ports[port].register_get_direct_mem_ptr(this, &memory::direct, tag);
+  }
+}
+
+bool memory::fails(std::uint64_t address, unsigned bytes) const {
+  return std::any_of(failing_.begin(), failing_.end(), [&](const range& bad) {
+    return address <= bad.last && address + bytes - 1 >= bad.first;
+  });
+}
+
+// Moves the data and sets the response; returns how long it takes.
+engine::picoseconds memory::access(tlm::tlm_generic_payload& trans) {
+  const std::uint64_t address = trans.get_address();
+  const unsigned bytes = trans.get_data_length();
+  bool ok = failing_.empty() || !fails(address, bytes);
+  engine::picoseconds takes = timing_.read;
+  const table_read_extension* const table = trans.get_extension<table_read_extension>();
+  if (table != nullptr) {
+    ++table_reads_;
+    takes = timing_.table_read;
+    std::array<std::uint64_t, 2> words{};
+    const std::size_t count = std::min<std::size_t>(bytes / 8, words.size());
+    ok = ok && path_.table_read(address, std::span(words).first(count), table->coherent);
+    if (ok) std::memcpy(trans.get_data_ptr(), words.data(), count * 8);
+  } else if (trans.get_byte_enable_ptr() != nullptr) {
+    ok = ok && access_enabled_bytes(trans);
+  } else if (trans.is_read()) {
+    ++reads_;
+    ok = ok && path_.device_read(address, bytes_of(trans));
+  } else if (trans.is_write()) {
+    ++writes_;
+    takes = timing_.write;
+    ok = ok && path_.device_write(address, bytes_of(trans));
+  }
+  trans.set_response_status(ok ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+  trans.set_dmi_allowed(dmi_allowed_);
+  return takes;
+}
+
+bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
+  ++(trans.is_read() ? reads_ : writes_);
+  const std::span<std::byte> data = bytes_of(trans);
+  const unsigned period = trans.get_byte_enable_length();
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    if (trans.get_byte_enable_ptr()[i % period] == TLM_BYTE_DISABLED) continue;
+    const std::span<std::byte> one = data.subspan(i, 1);
+    const std::uint64_t address = trans.get_address() + i;
+    if (!(trans.is_read() ? path_.device_read(address, one) : path_.device_write(address, one))) return false;
+  }
+  return true;
+}
+
+void memory::transport(int /*port*/, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
+  delay += to_sc_time(access(trans));
+}
+
+tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                         sc_core::sc_time& delay) {
+  if (phase != tlm::BEGIN_REQ) return tlm::TLM_COMPLETED;
+  const engine::picoseconds now = now_ps();
+  const engine::picoseconds start = std::max(now + to_ps(delay), free_at_);
+  free_at_ = start + timing_.interval;
+  delay = to_sc_time(start + access(trans) - now);
+  return tlm::TLM_COMPLETED;
+}
+
+unsigned memory::debug(int /*port*/, tlm::tlm_generic_payload& trans) {
+  const bool ok = trans.is_write() ? path_.debug_write(trans.get_address(), bytes_of(trans))
+                                   : path_.debug_read(trans.get_address(), bytes_of(trans));
+  return ok ? trans.get_data_length() : 0;
+}
+
+bool memory::direct(int /*port*/, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi) {
+  dmi.init();
+  const std::uint64_t page = spec::page_base(trans.get_address());
+  dmi.set_start_address(page);
+  dmi.set_end_address(page + spec::page_size - 1);
+  if (!dmi_allowed_) return false;
+  std::byte* const data = path_.memory().page(page, true);
+  if (data == nullptr) return false;
+  dmi.set_dmi_ptr(reinterpret_cast<unsigned char*>(data));
+  dmi.allow_read_write();
+  dmi.set_read_latency(to_sc_time(timing_.read));
+  dmi.set_write_latency(to_sc_time(timing_.write));
+  return true;
+}
+
+} // namespace vtd::platform
