@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/platform/dma_extension.h"
+
+#include <systemc>
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace vtd::platform {
+
+/// The chipset's choice of remapping unit: every DMA request goes to the unit of its source-id (device scope,
+/// VT-d 8.3). Takes no time and keeps nothing of a request. Each upstream port has a port of its own at every
+/// unit; should two units answer one port at once, the second response waits for the end of the first.
+class dma_router final : public sc_core::sc_module {
+public:
+  using upstream_socket = tlm_utils::simple_target_socket_tagged<dma_router>;
+  using unit_socket = tlm_utils::simple_initiator_socket_tagged<dma_router>;
+
+  /// One per root port or integrated device.
+  sc_core::sc_vector<upstream_socket> upstream;
+  /// To port `p` of unit `u`: `to_unit(u, p)`.
+  sc_core::sc_vector<unit_socket> downstream;
+
+  dma_router(const sc_core::sc_module_name& name, unsigned port_count, unsigned unit_count);
+
+  [[nodiscard]] unit_socket& to_unit(unsigned unit, unsigned port) {
+    return downstream[unit * ports_ + port];
+  }
+  /// Which unit serves this requester; all requesters begin with unit 0.
+  void assign(spec::source_id source, unsigned unit) {
+    unit_of_[source.value()] = static_cast<std::uint8_t>(unit);
+  }
+  void assign_all(unsigned unit) { unit_of_.assign(unit_of_.size(), static_cast<std::uint8_t>(unit)); }
+  [[nodiscard]] unsigned unit_of(spec::source_id source) const { return unit_of_[source.value()]; }
+  /// The source-id of requests that carry none.
+  void set_default_source(unsigned port, spec::source_id source) { default_source_[port] = source; }
+
+private:
+  static constexpr unsigned nobody = ~0U;
+  struct response {
+    tlm::tlm_generic_payload* trans;
+    unsigned unit;
+  };
+
+  [[nodiscard]] unit_socket& route(int port, tlm::tlm_generic_payload& trans);
+  void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
+  tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                   sc_core::sc_time& delay);
+  tlm::tlm_sync_enum backward_phase(int tag, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                    sc_core::sc_time& delay);
+  unsigned debug(int port, tlm::tlm_generic_payload& trans);
+  bool direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi);
+  void withdraw(int tag, sc_dt::uint64 first, sc_dt::uint64 last);
+  void end_response(unsigned port);
+
+  unsigned ports_;
+  std::vector<std::uint8_t> unit_of_;
+  std::vector<spec::source_id> default_source_;
+  // The unit whose response a port is taking, and those that wait.
+  std::vector<unsigned> responding_;
+  std::vector<std::deque<response>> waiting_;
+};
+
+} // namespace vtd::platform
