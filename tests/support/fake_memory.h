@@ -35,6 +35,8 @@ public:
     return true;
   }
 
+  [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& words() const { return words_; }
+
   /// Addresses of all reads, in order.
   std::vector<std::uint64_t> reads;
 
