@@ -76,6 +76,7 @@ cp -r "$source_dir/examples" "$scratch/examples"
 configure "$scratch/examples"
 "$cmake" --build "$scratch/examples/build"
 ctest=$(dirname "$cmake")/ctest
+export VTD_DATA_DIR=$prefix/share/vtd # never the checkout's data
 "$ctest" --test-dir "$scratch/examples/build" --output-on-failure --no-tests=error
 # Every example alone, as somebody who copies one folder has it: configuring shows what it lacks.
 for folder in "$scratch"/examples/*/; do
