@@ -14,7 +14,8 @@ namespace vtd::pci_topology {
 
 /// What kind of thing a function is, as far as routing and source-ids go.
 enum class function_kind : std::uint8_t {
-  /// A device function, conventional or PCI Express; also host bridge, ISA bridge and other integrated functions.
+  /// A device function, conventional or PCI Express; also host bridge, ISA bridge and other integrated
+  /// functions.
   endpoint,
   host_bridge,
   isa_bridge,
@@ -28,7 +29,8 @@ enum class function_kind : std::uint8_t {
   downstream_port
 };
 
-/// Kinds of capabilities that we lay out; `vendor` and `other` keep their length so that the chain looks right.
+/// Kinds of capabilities that we lay out; `vendor` and `other` keep their length so that the chain looks
+/// right.
 enum class capability_kind : std::uint8_t {
   power_management,
   msi,
