@@ -18,7 +18,7 @@ struct capability_shape {
 };
 
 // Ids and usual lengths (PCI Code and ID Assignment 1.9).
-capability_shape shape_of(const capability_description& what) {
+capability_shape shape_of(const capability_description& what, bool is_bridge) {
   capability_shape shape{0, 4};
   switch (what.kind) {
   case capability_kind::power_management:
@@ -40,7 +40,8 @@ capability_shape shape_of(const capability_description& what) {
     shape = {0x0d, 8};
     break;
   case capability_kind::pci_express:
-    shape = {0x10, static_cast<std::uint16_t>(what.version >= 2 ? 0x3c : 0x24)};
+    // Version 1 ends where the device's registers end: only ports have slot and root registers.
+    shape = {0x10, static_cast<std::uint16_t>(what.version >= 2 ? 0x3c : is_bridge ? 0x24 : 0x14)};
     break;
   case capability_kind::msix:
     shape = {0x11, 12};
@@ -193,7 +194,7 @@ void function::build_capabilities() {
   unsigned link = reg::capability_pointer;
   unsigned extended_link = 0;
   for (const capability_description& what : all) {
-    const capability_shape shape = shape_of(what);
+    const capability_shape shape = shape_of(what, is_bridge());
     const bool extended = what.offset >= reg::extended_capabilities;
     const unsigned end = extended ? config_space::size : config_space::conventional_size;
     if (what.offset < 0x40 || what.offset % 4 != 0 || what.offset + shape.length > end) {

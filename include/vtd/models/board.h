@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A board as data: what its JSON file says, every value with how well it is known.
+
+#include "vtd/models/known.h"
+#include "vtd/pci_topology/description.h"
+#include "vtd/spec/address.h"
+#include "vtd/spec/capability.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vtd::models {
+
+/// What a device scope names (VT-d 8.3.1).
+struct scope_description {
+  /// Type of the scope entry: 1 endpoint, 2 bridge with all below it, 3 IOAPIC, 4 HPET, 5 ACPI device.
+  std::uint8_t type = 1;
+  std::uint8_t enumeration_id = 0;
+  std::uint8_t start_bus = 0;
+  struct step {
+    std::uint8_t device = 0;
+    std::uint8_t function = 0;
+    friend bool operator==(const step&, const step&) = default;
+  };
+  std::vector<step> path;
+  friend bool operator==(const scope_description&, const scope_description&) = default;
+};
+
+/// One remapping unit.
+struct unit_description {
+  std::string name;
+  std::uint16_t segment = 0;
+  known<std::uint64_t> base;
+  known<std::uint64_t> cap;
+  known<std::uint64_t> ecap;
+  known<unsigned> version;
+  /// INCLUDE_PCI_ALL: every device that no other unit names.
+  bool include_all = false;
+  std::vector<scope_description> scopes;
+  /// The part needs write-buffer flushes although CAP.RWBF = 0.
+  known<bool> hidden_write_buffer;
+  /// Protected regions also block translated requests.
+  known<bool> protect_translated;
+};
+
+/// Memory that firmware makes devices use (RMRR, VT-d 8.4); `limit` is the last byte.
+struct reserved_region {
+  std::uint64_t base = 0;
+  std::uint64_t limit = 0;
+  std::vector<scope_description> scopes;
+};
+
+/// How the machine looks with VT-d switched off in its BIOS.
+enum class vtd_off : std::uint8_t {
+  /// No DMAR table, no unit answers.
+  no_table,
+  /// The table is still there, but the registers read as ones.
+  dead_registers,
+  /// A table of 48 bytes whose signature was renamed.
+  renamed_table
+};
+
+/// Root ports whose devices may use address translation services (ATSR, VT-d 8.5).
+struct ats_description {
+  bool all_ports = false;
+  std::vector<scope_description> scopes;
+};
+
+struct board {
+  std::string name;
+  std::string title;
+  std::string maker;
+  std::string chipset;
+  /// How well the board as a whole is known.
+  confidence how = confidence::assumed;
+  std::string why;
+
+  /// The timing preset it is run with unless another is named.
+  std::string preset;
+  known<unsigned> host_address_width;
+  /// End of memory below 4 GB, and bytes of memory above.
+  known<std::uint64_t> low_memory_end;
+  known<std::uint64_t> high_memory;
+
+  bool vtd_enabled = true;
+  known<vtd_off> off_looks;
+
+  std::vector<unit_description> units;
+  std::vector<reserved_region> reserved_regions;
+  std::vector<ats_description> ats;
+  /// The order of RMRRs and so on is that of the lists above.
+  struct {
+    std::string oem_id;
+    std::string oem_table_id;
+    std::uint32_t oem_revision = 0;
+    std::string creator_id;
+    std::uint32_t creator_revision = 0;
+    std::uint8_t flags = 0;
+    /// Where firmware puts the table.
+    std::uint64_t address = 0;
+  } table;
+
+  pci_topology::topology_description pci;
+};
+
+/// The capabilities that the model advertises for a unit: those of the board, without the bits whose feature
+/// is not built yet. `masked` (when not null) gets the names of the bits that were taken away.
+[[nodiscard]] spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked = nullptr);
+[[nodiscard]] spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked = nullptr);
+
+} // namespace vtd::models

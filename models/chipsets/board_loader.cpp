@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/models/board_loader.h"
+
+#include "json_reader.h"
+#include "vtd/models/board_error.h"
+#include "vtd/models/data_files.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace vtd::models {
+
+namespace pci = pci_topology;
+
+namespace {
+
+template <class Enum, std::size_t Count>
+Enum one_of(const json_node& node, const std::array<std::pair<std::string_view, Enum>, Count>& names) {
+  const std::string text = node.text();
+  std::string expected;
+  for (const auto& [name, value] : names) {
+    if (text == name) return value;
+    expected += (expected.empty() ? "\"" : ", \"") + std::string(name) + "\"";
+  }
+  node.reject("one of " + expected);
+}
+
+constexpr std::array<std::pair<std::string_view, pci::function_kind>, 8> kinds{{
+    {"endpoint", pci::function_kind::endpoint},
+    {"host_bridge", pci::function_kind::host_bridge},
+    {"isa_bridge", pci::function_kind::isa_bridge},
+    {"root_port", pci::function_kind::root_port},
+    {"pci_bridge", pci::function_kind::pci_bridge},
+    {"pcie_to_pci_bridge", pci::function_kind::pcie_to_pci_bridge},
+    {"upstream_port", pci::function_kind::upstream_port},
+    {"downstream_port", pci::function_kind::downstream_port},
+}};
+
+constexpr std::array<std::pair<std::string_view, pci::capability_kind>, 18> capability_kinds{{
+    {"pm", pci::capability_kind::power_management},
+    {"msi", pci::capability_kind::msi},
+    {"msix", pci::capability_kind::msix},
+    {"pcie", pci::capability_kind::pci_express},
+    {"ssvid", pci::capability_kind::subsystem_id},
+    {"sata", pci::capability_kind::sata},
+    {"af", pci::capability_kind::advanced_features},
+    {"vpd", pci::capability_kind::vital_product_data},
+    {"hotplug", pci::capability_kind::hot_plug},
+    {"vendor", pci::capability_kind::vendor},
+    {"other", pci::capability_kind::other},
+    {"aer", pci::capability_kind::advanced_error_reporting},
+    {"vc", pci::capability_kind::virtual_channel},
+    {"acs", pci::capability_kind::access_control},
+    {"ats", pci::capability_kind::address_translation_services},
+    {"dsn", pci::capability_kind::device_serial_number},
+    {"rclink", pci::capability_kind::root_complex_link},
+    {"extended", pci::capability_kind::extended_other},
+}};
+
+constexpr std::array<std::pair<std::string_view, vtd_off>, 3> off_looks{{
+    {"no_table", vtd_off::no_table},
+    {"dead_registers", vtd_off::dead_registers},
+    {"renamed_table", vtd_off::renamed_table},
+}};
+
+template <class Number>
+Number optional_whole(json_object& object, std::string_view key, std::uint64_t most, Number otherwise) {
+  const auto node = object.find(key);
+  return node ? static_cast<Number>(node->whole(0, most)) : otherwise;
+}
+bool optional_flag(json_object& object, std::string_view key, bool otherwise = false) {
+  const auto node = object.find(key);
+  return node ? node->boolean() : otherwise;
+}
+std::string optional_text(json_object& object, std::string_view key) {
+  const auto node = object.find(key);
+  return node ? node->text() : std::string();
+}
+
+spec::source_id source_of(const json_node& node) {
+  const auto id = spec::parse_source_id(node.text());
+  if (!id) node.reject("bus:device.function such as \"00:1f.2\"");
+  return *id;
+}
+
+// --- PCI
+// -------------------------------------------------------------------------------------------------------------
+
+pci::capability_description capability_of(const json_node& node) {
+  json_object o(node);
+  pci::capability_description out;
+  out.kind = one_of(o.at("kind"), capability_kinds);
+  out.offset = static_cast<std::uint16_t>(o.at("at").whole(0x40, 0xffc));
+  out.id = optional_whole<std::uint16_t>(o, "id", 0xffff, 0);
+  out.version = optional_whole<std::uint8_t>(o, "version", 15, 1);
+  out.length = optional_whole<std::uint16_t>(o, "length", 0xfff, 0);
+  out.address_64 = optional_flag(o, "address_64");
+  out.maskable = optional_flag(o, "maskable");
+  out.vectors = optional_whole<std::uint16_t>(o, "vectors", 2047, 0);
+  out.slot = optional_flag(o, "slot");
+  out.function_level_reset = optional_flag(o, "flr");
+  out.port_number = optional_whole<std::uint8_t>(o, "port", 255, 0);
+  out.link_width = optional_whole<std::uint8_t>(o, "width", 32, 1);
+  out.link_speed = optional_whole<std::uint8_t>(o, "speed", 5, 1);
+  out.max_payload = optional_whole<std::uint16_t>(o, "max_payload", 4096, 128);
+  o.finish();
+  return out;
+}
+
+pci::bar_description bar_of(const json_node& node) {
+  json_object o(node);
+  pci::bar_description out;
+  out.index = static_cast<std::uint8_t>(o.at("index").whole(0, 6));
+  const json_node size = o.at("size");
+  out.size = size.whole(4, std::uint64_t{1} << 40);
+  if (!std::has_single_bit(out.size)) size.reject("a power of two");
+  out.io = optional_flag(o, "io");
+  out.is_64_bit = optional_flag(o, "bits_64");
+  out.prefetchable = optional_flag(o, "prefetchable");
+  if (const auto address = o.find("address")) out.address = address->whole();
+  o.finish();
+  return out;
+}
+
+struct placed_function {
+  spec::source_id id{};
+  pci::function_description what;
+  std::vector<std::size_t> below;
+  std::string path;
+};
+
+placed_function function_of(const json_node& node) {
+  json_object o(node);
+  placed_function out;
+  out.path = node.path();
+  out.id = source_of(o.at("at"));
+  pci::function_description& f = out.what;
+  f.device = out.id.device();
+  f.function = out.id.function();
+  const std::string ids = o.at("id").text();
+  const std::size_t colon = ids.find(':');
+  const auto vendor = parse_whole("0x" + ids.substr(0, colon));
+  const auto device = colon == std::string::npos ? std::nullopt : parse_whole("0x" + ids.substr(colon + 1));
+  if (!vendor || !device || *vendor > 0xffff || *device > 0xffff) {
+    o.at("id").reject("vendor and device in hexadecimal such as \"8086:29b0\"");
+  }
+  f.vendor_id = static_cast<std::uint16_t>(*vendor);
+  f.device_id = static_cast<std::uint16_t>(*device);
+  if (const auto subsystem = o.find("subsystem")) {
+    const std::string text = subsystem->text();
+    const std::size_t at = text.find(':');
+    const auto sub_vendor = parse_whole("0x" + text.substr(0, at));
+    const auto sub_device = at == std::string::npos ? std::nullopt : parse_whole("0x" + text.substr(at + 1));
+    if (!sub_vendor || !sub_device)
+      subsystem->reject("vendor and device in hexadecimal such as \"8086:4f4a\"");
+    f.subsystem_vendor_id = static_cast<std::uint16_t>(*sub_vendor);
+    f.subsystem_id = static_cast<std::uint16_t>(*sub_device);
+  }
+  const auto kind = o.find("kind");
+  f.kind = kind ? one_of(*kind, kinds) : pci::function_kind::endpoint;
+  f.class_code = static_cast<std::uint32_t>(o.at("class").whole(0, 0xffffff));
+  f.revision = optional_whole<std::uint8_t>(o, "revision", 0xff, 0);
+  f.vendor_name = optional_text(o, "vendor");
+  f.device_name = optional_text(o, "name");
+  f.class_name = optional_text(o, "class_name");
+  f.interrupt_pin = optional_whole<std::uint8_t>(o, "pin", 4, 0);
+  f.multifunction = optional_flag(o, "multifunction");
+  f.model = optional_text(o, "model");
+  f.present = optional_flag(o, "present", true);
+  if (const auto buses = o.find("buses")) {
+    const auto items = buses->items();
+    if (items.size() != 2) buses->reject("[secondary, subordinate]");
+    f.buses = pci::bus_range{static_cast<std::uint8_t>(items[0].whole(1, 255)),
+                             static_cast<std::uint8_t>(items[1].whole(1, 255))};
+    if (f.buses->subordinate < f.buses->secondary) buses->reject("subordinate not below secondary");
+  }
+  if (const auto capabilities = o.find("capabilities")) {
+    for (const json_node& each : capabilities->items())
+      f.capabilities.push_back(capability_of(each));
+  }
+  if (const auto bars = o.find("bars")) {
+    for (const json_node& each : bars->items())
+      f.bars.push_back(bar_of(each));
+  }
+  o.finish();
+  return out;
+}
+
+pci::function_description assemble(std::vector<placed_function>& all, std::size_t index) {
+  pci::function_description out = all[index].what;
+  for (const std::size_t child : all[index].below)
+    out.children.push_back(assemble(all, child));
+  return out;
+}
+
+// The file lists functions as a system would; the tree follows from the bus numbers of the bridges.
+void read_functions(const json_node& node, pci::topology_description& out) {
+  std::vector<placed_function> all;
+  for (const json_node& each : node.items())
+    all.push_back(function_of(each));
+  std::vector<std::size_t> roots;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (all[i].id == all[j].id) {
+        throw board_error(node.file() + ": " + all[i].path + ".at: " + to_string(all[i].id) +
+                          " is there twice, expected one function in each place");
+      }
+    }
+    if (all[i].id.bus() == 0) {
+      roots.push_back(i);
+      continue;
+    }
+    const auto bridge = std::find_if(all.begin(), all.end(), [&](const placed_function& candidate) {
+      return candidate.what.buses && candidate.what.buses->secondary == all[i].id.bus();
+    });
+    if (bridge == all.end()) {
+      throw board_error(node.file() + ": " + all[i].path + ".at: no bridge leads to bus " +
+                        std::to_string(all[i].id.bus()) + ", expected one with that secondary bus");
+    }
+    bridge->below.push_back(i);
+  }
+  for (const std::size_t root : roots)
+    out.functions.push_back(assemble(all, root));
+}
+
+// --- Units, regions, table
+// -------------------------------------------------------------------------------------------
+
+scope_description scope_of(const json_node& node) {
+  const auto scope = parse_scope(node.text());
+  if (!scope) node.reject("a scope such as \"00:1b.0\", \"bridge 00:1c.0\" or \"ioapic 2 at 00:1f.7\"");
+  return *scope;
+}
+
+std::vector<scope_description> scopes_of(json_object& object) {
+  std::vector<scope_description> out;
+  if (const auto list = object.find("scopes")) {
+    for (const json_node& each : list->items())
+      out.push_back(scope_of(each));
+  }
+  return out;
+}
+
+known<bool> flag_or(json_object& object, std::string_view key, bool otherwise, std::string why) {
+  const auto node = object.find(key);
+  return node ? node->known_boolean() : known<bool>(otherwise, confidence::assumed, std::move(why));
+}
+
+unit_description unit_of(const json_node& node) {
+  json_object o(node);
+  unit_description out;
+  out.name = o.at("name").text();
+  out.segment = optional_whole<std::uint16_t>(o, "segment", 0xffff, 0);
+  const json_node base = o.at("base");
+  out.base = base.known_whole();
+  if (out.base.value % spec::page_size != 0) base.reject("a multiple of 4 KB");
+  out.cap = o.at("cap").known_whole();
+  out.ecap = o.at("ecap").known_whole();
+  const auto version = o.find("version");
+  out.version = version
+                    ? version->known_count(0x10, 0xff)
+                    : known<unsigned>(0x10, confidence::derived, "VER_REG of every unit of these chipsets");
+  out.include_all = optional_flag(o, "include_all");
+  out.scopes = scopes_of(o);
+  out.hidden_write_buffer = flag_or(o, "hidden_write_buffer", false, "nothing is known of such a need");
+  out.protect_translated =
+      flag_or(o, "protect_translated", false, "parts of VER 1.0 may or may not check translated requests");
+  o.finish();
+  return out;
+}
+
+void read_table(const json_node& node, board& out) {
+  json_object o(node);
+  out.table.oem_id = o.at("oem_id").text();
+  out.table.oem_table_id = o.at("oem_table_id").text();
+  out.table.oem_revision = optional_whole<std::uint32_t>(o, "oem_revision", 0xffffffff, 0);
+  out.table.creator_id = optional_text(o, "creator_id");
+  out.table.creator_revision = optional_whole<std::uint32_t>(o, "creator_revision", 0xffffffff, 0);
+  out.table.flags = optional_whole<std::uint8_t>(o, "flags", 0xff, 0);
+  out.table.address = o.at("address").whole();
+  o.finish();
+}
+
+} // namespace
+
+board parse_board(std::string_view text, const std::string& file) {
+  const json_document document = json_document::from_text(text, file);
+  json_object o(document.root());
+  board out;
+  out.how = o.node().how();
+  out.why = o.node().why();
+  out.name = o.at("name").text();
+  out.title = o.at("title").text();
+  out.maker = o.at("maker").text();
+  out.chipset = o.at("chipset").text();
+  out.preset = o.at("preset").text();
+  out.host_address_width = o.at("host_address_width").known_count(30, 52);
+  out.low_memory_end = o.at("low_memory_end").known_whole(0x100000, 0x100000000);
+  out.high_memory = o.at("high_memory").known_whole();
+  out.vtd_enabled = optional_flag(o, "vtd", true);
+  out.off_looks = o.at("vtd_off").known_as([](const json_node& node) { return one_of(node, off_looks); });
+  for (const json_node& each : o.at("units").items())
+    out.units.push_back(unit_of(each));
+  if (const auto regions = o.find("reserved_regions")) {
+    for (const json_node& each : regions->items()) {
+      json_object region(each);
+      reserved_region read;
+      read.base = region.at("base").whole();
+      read.limit = region.at("limit").whole();
+      read.scopes = scopes_of(region);
+      region.finish();
+      out.reserved_regions.push_back(read);
+    }
+  }
+  if (const auto list = o.find("ats")) {
+    for (const json_node& each : list->items()) {
+      json_object ats(each);
+      ats_description read;
+      read.all_ports = optional_flag(ats, "all_ports");
+      read.scopes = scopes_of(ats);
+      ats.finish();
+      out.ats.push_back(read);
+    }
+  }
+  read_table(o.at("table"), out);
+  if (const auto ecam = o.find("ecam")) {
+    json_object e(*ecam);
+    out.pci.ecam_base = e.at("base").whole();
+    out.pci.ecam_last_bus = static_cast<std::uint8_t>(e.at("last_bus").whole(0, 255));
+    e.finish();
+  }
+  if (const auto window = o.find("memory_window")) {
+    json_object w(*window);
+    out.pci.memory_window_base = w.at("base").whole();
+    out.pci.memory_window_limit = w.at("limit").whole();
+    w.finish();
+  }
+  read_functions(o.at("functions"), out.pci);
+  o.finish();
+  return out;
+}
+
+board load_board(std::string_view name_or_path, const std::vector<std::filesystem::path>& directories) {
+  const std::filesystem::path file = find_data_file("boards", name_or_path, directories);
+  return parse_board(read_file(file), file.string());
+}
+
+} // namespace vtd::models
