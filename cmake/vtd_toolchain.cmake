@@ -18,9 +18,7 @@ if(PROJECT_IS_TOP_LEVEL)
     find_program(VTD_CCACHE ccache)
     mark_as_advanced(VTD_CCACHE)
     if(VTD_CCACHE)
-      # Precompiled headers are cached only with these settings.
-      set(CMAKE_CXX_COMPILER_LAUNCHER
-        "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${VTD_CCACHE}")
+      set(CMAKE_CXX_COMPILER_LAUNCHER "${VTD_CCACHE}")
       set(CMAKE_C_COMPILER_LAUNCHER "${VTD_CCACHE}")
     endif()
   endif()

@@ -46,8 +46,7 @@ configure "$scratch/core_only" -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON
 "$scratch/core_only/build/core_only"
 
 # A platform links the kernel only with the C++ level the exported target carries.
-if [ -e "$(echo "$prefix"/lib*/cmake/vtd/vtd_systemc_targets.cmake "$prefix"/lib/*/cmake/vtd/vtd_systemc_targets.cmake |
-  tr ' ' '\n' | grep -v '\*' | head -n 1)" ]; then
+if [ -n "$(find "$prefix" -name vtd_systemc_targets.cmake)" ]; then
   mkdir "$scratch/systemc_only"
   cat >"$scratch/systemc_only/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
@@ -66,6 +65,9 @@ END
   configure "$scratch/systemc_only"
   "$cmake" --build "$scratch/systemc_only/build"
   "$scratch/systemc_only/build/systemc_only"
+else
+  echo "SKIPPED: the examples need SystemC, which this build has not"
+  exit 77
 fi
 
 if ! ls "$source_dir"/examples/*/CMakeLists.txt >/dev/null 2>&1; then
