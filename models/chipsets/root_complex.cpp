@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/models/root_complex.h"
+
+#include "vtd/models/board_loader.h"
+#include "vtd/spec/dmar_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vtd::models {
+
+namespace {
+
+engine::picoseconds ps_of(double nanoseconds) {
+  return static_cast<engine::picoseconds>(nanoseconds * 1000.0 + 0.5);
+}
+
+remap::cache_shape shape_of(const cache_parameters& cache, std::uint64_t seed) {
+  return {cache.entries, cache.ways, cache.policy, seed};
+}
+
+bool needs_write_buffer(const board& from) {
+  return std::any_of(from.units.begin(), from.units.end(), [](const unit_description& unit) {
+    return spec::cap{unit.cap.value}.rwbf() || unit.hidden_write_buffer.value;
+  });
+}
+
+host::store_path_config store_configuration(const board& from, const timing_preset& timing) {
+  host::store_path_config out;
+  out.write_buffer_entries = needs_write_buffer(from) ? timing.write_buffer_entries.value : 0;
+  return out;
+}
+
+platform::memory_timing memory_timing_of(const timing_preset& timing) {
+  platform::memory_timing out;
+  out.read = ps_of(timing.memory_read);
+  out.write = ps_of(timing.memory_read);
+  out.table_read = ps_of(timing.walk_read);
+  return out;
+}
+
+unsigned count_endpoints(const pci_topology::topology& pci) {
+  unsigned count = 0;
+  pci.for_each([&count](const pci_topology::function& f) {
+    if (f.description().model == "dma_engine") ++count;
+  });
+  return count;
+}
+
+pci_topology::topology_description set_up(const board& from) { return from.pci; }
+
+std::vector<pci_topology::topology::step> steps_of(const scope_description& scope) {
+  std::vector<pci_topology::topology::step> out;
+  for (const auto& each : scope.path)
+    out.push_back({each.device, each.function});
+  return out;
+}
+
+} // namespace
+
+dmar::unit_config unit_configuration(const board& from, const unit_description& unit,
+                                     const timing_preset& timing, unsigned ports, std::uint64_t seed) {
+  dmar::unit_config out;
+  out.name = unit.name;
+  out.caps.cap = advertised(spec::cap{unit.cap.value});
+  out.caps.ecap = advertised(spec::ecap{unit.ecap.value});
+  out.caps.host_address_width = from.host_address_width;
+  out.caps.version = unit.version;
+  // Each cache draws from its own generator; the place in this list is part of its seed.
+  out.caches.context = shape_of(timing.context, seed * 8 + 0);
+  out.caches.iotlb = shape_of(timing.iotlb, seed * 8 + 1);
+  out.caches.pde = shape_of(timing.pde, seed * 8 + 2);
+  out.caches.pdpe = shape_of(timing.pdpe, seed * 8 + 3);
+  out.caches.pml4 = shape_of(timing.pml4, seed * 8 + 4);
+  out.caches.pml5 = shape_of(timing.pml5, seed * 8 + 5);
+  dmar::unit_timing& t = out.timing;
+  t.lookup = {timing.cycles(timing.context_lookup), timing.cycles(timing.iotlb_lookup),
+              timing.cycles(timing.structure_lookup)};
+  t.requests = timing.requests;
+  t.walkers = timing.walkers;
+  t.memory_interval = timing.cycles(timing.memory_interval);
+  t.register_access = timing.cycles(timing.register_access);
+  t.command = timing.cycles(timing.command);
+  t.context_invalidation = timing.cycles(timing.context_invalidation);
+  t.iotlb_invalidation_global = timing.cycles(timing.iotlb_invalidation_global);
+  t.iotlb_invalidation_domain = timing.cycles(timing.iotlb_invalidation_domain);
+  t.iotlb_invalidation_page = timing.cycles(timing.iotlb_invalidation_page);
+  t.fault_recording = timing.cycles(timing.fault_recording);
+  t.event_message = timing.cycles(timing.event_message);
+  out.whole_domain_tables = timing.whole_domain_tables;
+  out.protect_translated = unit.protect_translated;
+  out.ports = ports;
+  return out;
+}
+
+std::uint64_t root_complex::memory_size(const board& from) {
+  constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
+  return from.high_memory.value == 0 ? from.low_memory_end.value : four_gb + from.high_memory.value;
+}
+
+root_complex::root_complex(const sc_core::sc_module_name& name, const board& from,
+                           const timing_preset& timing, std::uint64_t seed, unsigned extra_ports)
+    : sc_module(name), board_(from), timing_(timing), wheel_("wheel", engine::clock{timing.clock_period}),
+      store_(memory_size(from)), stores_(store_, store_configuration(from, timing)), pci_(set_up(from)),
+      ports_mechanism_(pci_), ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
+      upstream_ports_(count_endpoints(pci_) + extra_ports),
+      memory_("memory", stores_, memory_timing_of(timing), static_cast<unsigned>(from.units.size())),
+      interrupts_("interrupts", static_cast<unsigned>(from.units.size())),
+      cpu_("cpu", wheel_, stores_, platform::cpu_timing{}),
+      router_("router", std::max(upstream_ports_, 1U), static_cast<unsigned>(from.units.size())), bus_("bus"),
+      to_registers_("to_registers", from.units.size()) {
+  if (board_.high_memory.value != 0) {
+    // Between the end of low memory and 4 GB there is none, but for the regions that firmware kept.
+    constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
+    std::uint64_t end = board_.low_memory_end;
+    for (const reserved_region& region : board_.reserved_regions) {
+      if (region.limit < four_gb) end = std::max(end, region.limit + 1);
+    }
+    store_.add_hole(end, four_gb - 1);
+  }
+  pci_.set_up_as_firmware();
+  bus_.register_b_transport(this, &root_complex::bus_transport);
+  cpu_.bus.bind(bus_);
+  build_units(seed, std::max(upstream_ports_, 1U));
+  pci_.for_each([this](pci_topology::function& f) {
+    if (f.description().model != "dma_engine") return;
+    std::string text = "endpoint_" + to_string(f.id());
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == ':' || c == '.'; }, '_');
+    endpoints_.push_back(std::make_unique<platform::endpoint>(text.c_str(), f, link()));
+    endpoints_.back()->port.socket.bind(router_.upstream[endpoints_.size() - 1]);
+    router_.set_default_source(static_cast<unsigned>(endpoints_.size() - 1),
+                               endpoints_.back()->port.source());
+  });
+  route_scopes();
+}
+
+void root_complex::build_units(std::uint64_t seed, unsigned upstream_ports) {
+  for (std::size_t index = 0; index < board_.units.size(); ++index) {
+    const unit_description& data = board_.units[index];
+    const std::string name = "unit_" + std::to_string(index) + "_" + data.name;
+    units_.push_back(std::make_unique<platform::remapping_unit>(
+        name.c_str(), wheel_, unit_configuration(board_, data, timing_, upstream_ports, seed * 64 + index)));
+    platform::remapping_unit& unit = *units_.back();
+    for (unsigned port = 0; port < upstream_ports; ++port) {
+      router_.to_unit(static_cast<unsigned>(index), port).bind(unit.upstream[port]);
+    }
+    unit.memory.bind(memory_.ports[index]);
+    unit.interrupts.bind(interrupts_.ports[index]);
+    to_registers_[index].bind(unit.registers);
+    unit.set_write_buffer(&cpu_);
+  }
+}
+
+platform::link_timing root_complex::link() const {
+  platform::link_timing out;
+  out.request = ps_of(timing_.link_request);
+  out.completion = ps_of(timing_.link_completion);
+  // 1 MB/s is 1 byte per microsecond.
+  out.per_byte = 1000000 / std::max(1U, timing_.link_bandwidth.value);
+  return out;
+}
+
+platform::endpoint* root_complex::endpoint_at(spec::source_id id) {
+  for (const auto& each : endpoints_) {
+    if (each->function().id() == id) return each.get();
+  }
+  return nullptr;
+}
+
+// --- Which unit serves whom
+// ------------------------------------------------------------------------------------------
+
+void root_complex::route_scopes() {
+  using spec::acpi::scope_type;
+  for (std::size_t index = 0; index < board_.units.size(); ++index) {
+    if (board_.units[index].include_all) router_.assign_all(static_cast<unsigned>(index));
+  }
+  for (std::size_t index = 0; index < board_.units.size(); ++index) {
+    for (const scope_description& scope : board_.units[index].scopes) {
+      const auto type = static_cast<scope_type>(scope.type);
+      if (type != scope_type::pci_endpoint && type != scope_type::pci_sub_hierarchy) continue;
+      const auto path = steps_of(scope);
+      const pci_topology::function* const who = pci_.follow(scope.start_bus, path);
+      if (who == nullptr) {
+        unresolved_.push_back({"unit " + board_.units[index].name, scope});
+        continue;
+      }
+      const auto unit = static_cast<unsigned>(index);
+      router_.assign(who->id(), unit);
+      if (type != scope_type::pci_sub_hierarchy || !who->is_bridge()) continue;
+      const pci_topology::bus_range below = who->buses();
+      for (unsigned bus = below.secondary; bus <= below.subordinate; ++bus) {
+        for (unsigned devfn = 0; devfn < 256; ++devfn) {
+          router_.assign(spec::source_id{static_cast<std::uint16_t>(bus << 8 | devfn)}, unit);
+        }
+      }
+    }
+  }
+  for (const reserved_region& region : board_.reserved_regions) {
+    for (const scope_description& scope : region.scopes) {
+      if (pci_.follow(scope.start_bus, steps_of(scope)) == nullptr) {
+        unresolved_.push_back({"reserved region", scope});
+      }
+    }
+  }
+}
+
+// --- The CPU's uncached accesses
+// -------------------------------------------------------------------------------------
+
+void root_complex::bus_transport(tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
+  const std::uint64_t address = trans.get_address();
+  for (std::size_t index = 0; board_.vtd_enabled && index < units_.size(); ++index) {
+    const std::uint64_t base = board_.units[index].base;
+    if (address < base || address - base >= units_[index]->hardware().register_space()) continue;
+    trans.set_address(address - base);
+    to_registers_[index]->b_transport(trans, delay);
+    trans.set_address(address);
+    return;
+  }
+  delay += platform::to_sc_time(ps_of(timing_.register_access));
+  trans.set_response_status(access_ecam(trans) || access_bar(trans) ? tlm::TLM_OK_RESPONSE
+                                                                    : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+}
+
+bool root_complex::access_ecam(tlm::tlm_generic_payload& trans) {
+  if (!ecam_.claims(trans.get_address())) return false;
+  const unsigned bytes = std::min(trans.get_data_length(), 4U);
+  std::uint32_t value = 0;
+  if (trans.is_read()) {
+    value = ecam_.read(trans.get_address(), bytes);
+    std::memcpy(trans.get_data_ptr(), &value, bytes);
+  } else {
+    std::memcpy(&value, trans.get_data_ptr(), bytes);
+    ecam_.write(trans.get_address(), bytes, value);
+  }
+  return true;
+}
+
+bool root_complex::access_bar(tlm::tlm_generic_payload& trans) {
+  const auto target = pci_.claim(trans.get_address());
+  if (!target || trans.get_data_length() != 4) return false;
+  for (const auto& each : endpoints_) {
+    if (&each->function() != target->owner) continue;
+    std::uint32_t value = 0;
+    if (trans.is_read()) {
+      value = each->read(target->offset);
+      std::memcpy(trans.get_data_ptr(), &value, 4);
+    } else {
+      std::memcpy(&value, trans.get_data_ptr(), 4);
+      each->write(target->offset, value);
+    }
+    return true;
+  }
+  return false;
+}
+
+} // namespace vtd::models
