@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtd/driver/dmar_info.h"
+#include "vtd/driver/error.h"
+#include "vtd/driver/fault_records.h"
+#include "vtd/driver/hardware.h"
+#include "vtd/driver/omit.h"
+#include "vtd/driver/root_table.h"
+#include "vtd/spec/capability.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace vtd::driver {
+
+/// How the driver treats one unit.
+struct unit_options {
+  std::uint64_t timeout_ns = 1'000'000'000; ///< for every hand-shake with the unit
+  bool write_buffer_quirk = false;          ///< flush the write buffer although CAP.RWBF = 0
+};
+
+/// One remapping unit: its registers, its root table, and the hand-shakes. VT-d 10.4
+/// Register-based invalidation only. Everything throws unit_error when the unit does not answer in time.
+class unit {
+public:
+  /// Reads VER, CAP and ECAP. Throws unit_error (step probe) when nothing answers or the values make no sense.
+  /// `machine` and `forget` must outlive this.
+  unit(hardware& machine, unsigned index, const unit_info& info, unsigned host_address_width,
+       const unit_options& options, const omit& forget);
+  unit(const unit&) = delete;
+  unit& operator=(const unit&) = delete;
+
+  [[nodiscard]] unsigned index() const { return index_; }
+  /// "dmar0"
+  [[nodiscard]] std::string name() const;
+  [[nodiscard]] const unit_info& info() const { return info_; }
+  [[nodiscard]] const register_block& registers() const { return registers_; }
+  [[nodiscard]] std::uint32_t version() const { return version_; }
+  [[nodiscard]] spec::cap capability() const { return capability_; }
+  [[nodiscard]] spec::ecap extended_capability() const { return extended_; }
+  /// Table reads see the CPU's cache (ECAP.C).
+  [[nodiscard]] bool coherent() const { return extended_.c(); }
+  /// Table stores have to be pushed out of the chipset's write buffer.
+  [[nodiscard]] bool needs_write_buffer_flush() const {
+    return capability_.rwbf() || options_.write_buffer_quirk;
+  }
+  /// Bits of device addresses the unit can translate: the widest of SAGAW, at most MGAW.
+  [[nodiscard]] unsigned input_width() const;
+  /// Can it walk tables of so many levels (2 to 5)?
+  [[nodiscard]] bool supports_levels(unsigned levels) const;
+  [[nodiscard]] root_table& tables() { return tables_; }
+
+  /// Switches off what firmware left on: translation, interrupt remapping, the invalidation queue; clears old fault
+  /// records and masks the fault event.
+  void quiesce();
+  /// Write-buffer flush, root table, global invalidations, fault event. After it, enable() may follow.
+  /// `on_fault` is called from the interrupt handler; it should call handle_faults.
+  void prepare(std::function<void()> on_fault);
+  /// Translation on, then protected memory off.
+  void enable();
+  /// Translation off.
+  void disable();
+  [[nodiscard]] bool enabled() const { return enabled_; }
+
+  /// GCMD.WBF; does nothing on a unit that does not need it. VT-d 6.8
+  void flush_write_buffer();
+  void invalidate_context_global();
+  void invalidate_context_device(std::uint16_t domain_id, spec::source_id id);
+  void invalidate_iotlb_global();
+  void invalidate_iotlb_domain(std::uint16_t domain_id);
+  /// [begin, end) of the domain, pages: page-selective where PSI and MAMV allow one command, else the domain.
+  /// `leaves_only`: no table was freed or replaced, paging-structure caches may stay (IH).
+  void invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end, bool leaves_only);
+
+  /// Reads and clears all fault records.
+  [[nodiscard]] fault_batch take_faults();
+
+private:
+  [[nodiscard]] unit_error failure(unit_step step, const std::string& text) const;
+  void check_capabilities(unsigned host_address_width) const;
+  void command(unit_step step, std::uint32_t bit, bool on, std::uint32_t status_bit, bool status_on);
+  void switch_off(unit_step step, std::uint32_t bit, std::uint32_t status_bit);
+  void invalidate_context(std::uint64_t command);
+  void invalidate_iotlb(std::uint64_t command);
+  void set_up_fault_event(std::function<void()> on_fault);
+  void protected_memory_off();
+
+  hardware& machine_;
+  unsigned index_;
+  unit_info info_;
+  unit_options options_;
+  const omit& forget_;
+  register_block registers_;
+  std::uint32_t version_;
+  spec::cap capability_;
+  spec::ecap extended_;
+  root_table tables_;
+  std::unique_ptr<interrupt_vector> fault_vector_;
+  bool enabled_ = false;
+};
+
+} // namespace vtd::driver

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/driver/unit.h"
+
+#include "vtd/driver/text.h"
+#include "vtd/spec/invalidation.h"
+#include "vtd/spec/registers.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <utility>
+
+namespace vtd::driver {
+
+namespace reg = spec::reg;
+
+namespace {
+
+// GSTS bits that are answers to one-shot commands: written back to GCMD they would order again. VT-d 10.4.4
+constexpr std::uint32_t one_shot =
+    reg::gcmd::srtp::mask | reg::gcmd::sfl::mask | reg::gcmd::wbf::mask | reg::gcmd::sirtp::mask;
+
+} // namespace
+
+unit::unit(hardware& machine, unsigned index, const unit_info& info, unsigned host_address_width,
+           const unit_options& options, const omit& forget)
+    : machine_(machine), index_(index), info_(info), options_(options), forget_(forget),
+      registers_(machine, info.base), version_(registers_.read<reg::version>()),
+      capability_{registers_.read<reg::cap_reg>()}, extended_{registers_.read<reg::ecap_reg>()},
+      tables_(machine, !extended_.c(), forget) {
+  check_capabilities(host_address_width);
+}
+
+std::string unit::name() const { return printed("dmar%u", index_); }
+
+unit_error unit::failure(unit_step step, const std::string& text) const {
+  return {step, printed("%s at 0x%" PRIx64 ": %s: %s", name().c_str(), info_.base,
+                        std::string(step_name(step)).c_str(), text.c_str())};
+}
+
+void unit::check_capabilities(unsigned host_address_width) const {
+  constexpr std::uint64_t all_ones = ~std::uint64_t{0};
+  if ((capability_.value == all_ones && extended_.value == all_ones) ||
+      (capability_.value == 0 && extended_.value == 0)) {
+    throw failure(unit_step::probe,
+                  printed("registers read 0x%" PRIx64 ", expected a remapping unit", capability_.value));
+  }
+  if (capability_.largest_agaw() < 0) {
+    throw failure(unit_step::probe,
+                  printed("SAGAW is 0x%x, expected at least one width", capability_.sagaw()));
+  }
+  if (capability_.mgaw() > 64 || host_address_width == 0) {
+    throw failure(unit_step::probe, printed("MGAW is %u, expected at most 64", capability_.mgaw()));
+  }
+}
+
+unsigned unit::input_width() const {
+  return std::min(capability_.mgaw(), spec::width_of_agaw(static_cast<unsigned>(capability_.largest_agaw())));
+}
+
+bool unit::supports_levels(unsigned levels) const {
+  return levels >= 2 && capability_.supports_agaw(spec::agaw_of_levels(levels));
+}
+
+// --- Commands
+// --------------------------------------------------------------------------------------------------------
+
+// VT-d 10.4.4: the new value is the status without its one-shot bits, with one bit changed.
+void unit::command(unit_step step, std::uint32_t bit, bool on, std::uint32_t status_bit, bool status_on) {
+  std::uint32_t value = forget_.status_in_command ? 0 : registers_.read<reg::gsts>();
+  if (!forget_.command_mask) value &= ~one_shot;
+  registers_.write<reg::gcmd>(on ? value | bit : value & ~bit);
+  const auto reached = [&] { return ((registers_.read<reg::gsts>() & status_bit) != 0) == status_on; };
+  if (!machine_.wait_until(reached, options_.timeout_ns)) {
+    throw failure(step,
+                  printed("GSTS is 0x%08x after %" PRIu64 " ns, expected bit 0x%08x to be %d",
+                          registers_.read<reg::gsts>(), options_.timeout_ns, status_bit, status_on ? 1 : 0));
+  }
+}
+
+void unit::switch_off(unit_step step, std::uint32_t bit, std::uint32_t status_bit) {
+  if ((registers_.read<reg::gsts>() & status_bit) != 0) command(step, bit, false, status_bit, false);
+}
+
+void unit::quiesce() {
+  if (!forget_.translation_off_first)
+    switch_off(unit_step::translation_off, reg::gcmd::te::mask, reg::gsts::tes::mask);
+  switch_off(unit_step::interrupt_remapping_off, reg::gcmd::ire::mask, reg::gsts::ires::mask);
+  switch_off(unit_step::queue_off, reg::gcmd::qie::mask, reg::gsts::qies::mask);
+  registers_.write<reg::fectl>(reg::fectl::im::mask);
+  (void)take_faults();
+}
+
+void unit::prepare(std::function<void()> on_fault) {
+  flush_write_buffer();
+  if (!forget_.root_table_pointer) {
+    registers_.write<reg::rtaddr>(tables_.address());
+    command(unit_step::root_table_pointer, reg::gcmd::srtp::mask, true, reg::gsts::rtps::mask, true);
+  }
+  if (!forget_.context_invalidation_at_start) invalidate_context_global();
+  if (!forget_.iotlb_invalidation_at_start) invalidate_iotlb_global();
+  set_up_fault_event(std::move(on_fault));
+}
+
+void unit::set_up_fault_event(std::function<void()> on_fault) {
+  if (forget_.fault_interrupt || !on_fault) return;
+  fault_vector_ = std::make_unique<interrupt_vector>(machine_, std::move(on_fault));
+  const vtd_interrupt_message& message = fault_vector_->message();
+  registers_.write<reg::fedata>(message.data);
+  registers_.write<reg::feaddr>(static_cast<std::uint32_t>(message.address));
+  if (extended_.eim()) registers_.write<reg::feuaddr>(static_cast<std::uint32_t>(message.address >> 32));
+  registers_.write<reg::fectl>(0);
+}
+
+void unit::enable() {
+  command(unit_step::translation_on, reg::gcmd::te::mask, true, reg::gsts::tes::mask, true);
+  enabled_ = true;
+  protected_memory_off();
+}
+
+void unit::protected_memory_off() {
+  if (!capability_.plmr() && !capability_.phmr()) return;
+  registers_.write<reg::pmen>(registers_.read<reg::pmen>() & ~reg::pmen::epm::mask);
+  const auto off = [&] { return reg::pmen::prs::get(registers_.read<reg::pmen>()) == 0; };
+  if (!machine_.wait_until(off, options_.timeout_ns)) {
+    throw failure(unit_step::protected_memory_off, "PMEN.PRS is 1, expected 0");
+  }
+}
+
+void unit::disable() {
+  switch_off(unit_step::translation_off, reg::gcmd::te::mask, reg::gsts::tes::mask);
+  registers_.write<reg::fectl>(reg::fectl::im::mask);
+  fault_vector_.reset();
+  enabled_ = false;
+}
+
+void unit::flush_write_buffer() {
+  if (!needs_write_buffer_flush() || forget_.write_buffer_flush) return;
+  command(unit_step::write_buffer_flush, reg::gcmd::wbf::mask, true, reg::gsts::wbfs::mask, false);
+}
+
+// --- Invalidation
+// ----------------------------------------------------------------------------------------------------
+
+void unit::invalidate_context(std::uint64_t order) {
+  registers_.write<reg::ccmd>(reg::ccmd::icc::set(order, 1));
+  const auto done = [&] { return reg::ccmd::icc::get(registers_.read<reg::ccmd>()) == 0; };
+  if (!machine_.wait_until(done, options_.timeout_ns))
+    throw failure(unit_step::context_invalidation, "ICC stays 1, expected 0");
+  const auto asked = reg::ccmd::cirg::get(order);
+  const auto did = reg::ccmd::caig::get(registers_.read<reg::ccmd>());
+  // Hardware may do more than was asked, which has the smaller number. VT-d 10.4.7
+  if (did == 0 || did > asked) {
+    throw failure(
+        unit_step::context_invalidation,
+        printed("CAIG is %u, expected 1 to %u", static_cast<unsigned>(did), static_cast<unsigned>(asked)));
+  }
+}
+
+void unit::invalidate_context_global() {
+  invalidate_context(reg::ccmd::cirg::of(static_cast<std::uint64_t>(spec::context_granularity::global)));
+}
+
+void unit::invalidate_context_device(std::uint16_t domain_id, spec::source_id id) {
+  invalidate_context(reg::ccmd::cirg::of(static_cast<std::uint64_t>(spec::context_granularity::device)) |
+                     reg::ccmd::did::of(domain_id) | reg::ccmd::sid::of(id.value()));
+}
+
+void unit::invalidate_iotlb(std::uint64_t order) {
+  if (!forget_.drain) {
+    if (capability_.drd()) order = reg::iotlb::dr::set(order, 1);
+    if (capability_.dwd()) order = reg::iotlb::dw::set(order, 1);
+  }
+  const std::uint64_t block = extended_.iotlb_offset();
+  registers_.write<reg::iotlb>(reg::iotlb::ivt::set(order, 1), block);
+  const auto done = [&] { return reg::iotlb::ivt::get(registers_.read<reg::iotlb>(block)) == 0; };
+  if (!machine_.wait_until(done, options_.timeout_ns))
+    throw failure(unit_step::iotlb_invalidation, "IVT stays 1, expected 0");
+  const auto asked = reg::iotlb::iirg::get(order);
+  const auto did = reg::iotlb::iaig::get(registers_.read<reg::iotlb>(block));
+  if (did == 0 || did > asked) {
+    throw failure(
+        unit_step::iotlb_invalidation,
+        printed("IAIG is %u, expected 1 to %u", static_cast<unsigned>(did), static_cast<unsigned>(asked)));
+  }
+}
+
+void unit::invalidate_iotlb_global() {
+  invalidate_iotlb(reg::iotlb::iirg::of(static_cast<std::uint64_t>(spec::iotlb_granularity::global)));
+}
+
+void unit::invalidate_iotlb_domain(std::uint16_t domain_id) {
+  invalidate_iotlb(reg::iotlb::iirg::of(static_cast<std::uint64_t>(spec::iotlb_granularity::domain)) |
+                   reg::iotlb::did::of(domain_id));
+}
+
+void unit::invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end,
+                                  bool leaves_only) {
+  const std::uint64_t first = begin >> spec::page_shift;
+  const std::uint64_t pages = (end - begin + spec::page_size - 1) >> spec::page_shift;
+  // The mistake: a mask that fits the size, whatever the address is aligned to.
+  const unsigned mask = forget_.invalidation_alignment ? spec::address_mask_for(0, pages)
+                                                       : spec::address_mask_for(first, pages);
+  if (!capability_.psi() || mask > capability_.mamv()) return invalidate_iotlb_domain(domain_id);
+  const bool hint = leaves_only || forget_.invalidation_of_tables;
+  const std::uint64_t address = (first >> mask) << mask;
+  registers_.write<reg::iva>(reg::iva::addr::of(address) | reg::iva::am::of(mask) |
+                                 reg::iva::ih::of(hint ? 1 : 0),
+                             extended_.iotlb_offset());
+  invalidate_iotlb(reg::iotlb::iirg::of(static_cast<std::uint64_t>(spec::iotlb_granularity::page)) |
+                   reg::iotlb::did::of(domain_id));
+}
+
+fault_batch unit::take_faults() { return driver::take_faults(registers_, capability_, forget_); }
+
+} // namespace vtd::driver
