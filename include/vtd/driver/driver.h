@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The reference driver: takes all units of a machine, keeps domains, assigns functions to them and maps
+// memory. What Linux calls an IOMMU driver, and a hypervisor its pass-through code. Register-based
+// invalidation, legacy mode.
+
+#include "vtd/driver/dmar_info.h"
+#include "vtd/driver/function_list.h"
+#include "vtd/driver/hardware.h"
+#include "vtd/driver/omit.h"
+#include "vtd/driver/second_level_tables.h"
+#include "vtd/driver/unit.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vtd::driver {
+
+/// A set of second-level tables and the units that use them. Made by `driver::create_domain`.
+class domain {
+public:
+  domain(hardware& machine, std::string name, const table_shape& shape, const omit& forget)
+      : name_(std::move(name)), tables_(machine, shape, forget) {}
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] second_level_tables& tables() { return tables_; }
+  [[nodiscard]] const second_level_tables& tables() const { return tables_; }
+  /// Its domain-id on a unit, while a function behind that unit is attached.
+  [[nodiscard]] std::optional<std::uint16_t> id_on(unsigned unit_index) const;
+  /// The source-ids whose context entries point here.
+  [[nodiscard]] std::vector<function_address> members() const;
+
+private:
+  friend class driver;
+  struct unit_use {
+    std::uint16_t id = 0;
+    std::vector<spec::source_id> sources;
+  };
+  std::string name_;
+  second_level_tables tables_;
+  std::map<unsigned, unit_use> uses_;
+};
+
+/// A fault as the driver saw it.
+struct seen_fault {
+  unsigned unit = 0;
+  fault_report fault;
+  /// The line of the log.
+  std::string line;
+};
+
+struct driver_options {
+  unit_options unit;
+  /// Levels of all tables; 0: what the narrowest unit has.
+  unsigned levels = 0;
+};
+
+/// The driver of one machine.
+class driver {
+public:
+  /// Maps and probes all usable units of the table. A unit that does not answer is left alone, with a line in
+  /// the log; throws driver_error when none is left. What is passed by reference must outlive this.
+  driver(hardware& machine, const dmar_info& table, std::vector<pci_function> functions,
+         const driver_options& options = {}, const omit& forget = {});
+  ~driver();
+  driver(const driver&) = delete;
+  driver& operator=(const driver&) = delete;
+
+  /// Takes over: quiet units, empty root tables, reserved regions mapped for their devices, then translation
+  /// on, unit by unit. Devices without a domain are blocked from then on.
+  void start();
+  /// Translation off everywhere.
+  void stop();
+  [[nodiscard]] bool started() const { return started_; }
+
+  // Domains.
+
+  /// Its tables can be walked by every unit of the machine.
+  domain& create_domain(const std::string& name);
+  /// Detaches its functions, then frees everything.
+  void destroy_domain(domain& which);
+
+  /// Gives a function to a domain, with all source-ids its requests may carry; takes it from the domain it
+  /// was in. Throws driver_error: unknown function, no unit for it, no domain-id left, or a shared source-id
+  /// that another function holds in another domain.
+  void attach(domain& to, const function_address& who);
+  /// Takes it back: blocked afterwards.
+  void detach(const function_address& who);
+  /// The domain of a function, or null.
+  [[nodiscard]] domain* domain_of(const function_address& who);
+
+  /// Maps [address, address + size) of the domain to physical memory. Throws driver_error and changes nothing
+  /// for bounds that are not page-aligned, beyond the width or mapped already.
+  void map(domain& in, std::uint64_t address, std::uint64_t physical, std::uint64_t size,
+           page_rights rights = {});
+  /// Unmaps, invalidates, then frees what tables became empty.
+  void unmap(domain& in, std::uint64_t address, std::uint64_t size);
+
+  // Units and faults.
+
+  [[nodiscard]] std::size_t unit_count() const { return units_.size(); }
+  [[nodiscard]] unit& unit_at(std::size_t index) { return *units_[index]; }
+  /// The unit whose scope holds the function: the one that names it or a bridge above it, else the
+  /// include-all unit of its segment (VT-d 8.3).
+  [[nodiscard]] unit* unit_for(const function_address& who);
+  /// Reads, logs and clears the fault records of all units; also called by the fault interrupt.
+  void handle_faults();
+  [[nodiscard]] const std::vector<seen_fault>& faults() const { return faults_; }
+  [[nodiscard]] const std::vector<pci_function>& functions() const { return functions_; }
+  [[nodiscard]] const dmar_info& table() const { return table_; }
+  /// Domains in the order of their creation.
+  [[nodiscard]] std::vector<domain*> domains();
+
+private:
+  void probe_units();
+  void log_table();
+  void map_reserved_regions();
+  [[nodiscard]] table_shape shape_for_all() const;
+  [[nodiscard]] const pci_function* find(const function_address& who) const;
+  [[nodiscard]] std::vector<function_address> resolve(std::uint16_t segment, const scope_info& scope) const;
+  [[nodiscard]] bool in_scope(const pci_function& who, const unit_info& info) const;
+  [[nodiscard]] std::vector<spec::source_id> ids_of(const pci_function& who) const;
+  [[nodiscard]] unsigned levels_on(const unit& which, const table_shape& shape) const;
+  std::uint16_t take_id(unit& which);
+  void install(domain& to, unit& which, spec::source_id id);
+  void remove(unit& which, spec::source_id id);
+  void after_change(domain& in, const table_change& change, bool mapped);
+
+  hardware& machine_;
+  dmar_info table_;
+  std::vector<pci_function> functions_;
+  driver_options options_;
+  omit forget_;
+  std::vector<std::unique_ptr<unit>> units_;
+  std::vector<std::unique_ptr<domain>> domains_;
+  // Which domain a source-id belongs to, by unit index and source-id.
+  std::map<std::pair<unsigned, spec::source_id>, domain*> owners_;
+  // Functions attached, and where.
+  std::map<std::pair<std::uint16_t, spec::source_id>, domain*> attached_;
+  std::map<unsigned, std::vector<bool>> ids_;
+  std::vector<seen_fault> faults_;
+  bool started_ = false;
+};
+
+} // namespace vtd::driver
