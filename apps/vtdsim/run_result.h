@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a run of the main job found out: filled in by run.cpp, shown by the terminal, JSON and HTML writers, which know
-// nothing else.
+// What a run of the main job found out: filled in by run.cpp, shown by the terminal, JSON and HTML writers,
+// which know nothing else.
 
 #include <cstdint>
 #include <optional>

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtdsim/acpi_import.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace vtdsim {
+
+namespace models = vtd::models;
+namespace pci = vtd::pci_topology;
+using vtd::spec::acpi::scope_type;
+
+std::vector<std::byte> read_bytes(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw std::runtime_error(file.string() + ": cannot be read, expected a file");
+  const std::vector<char> raw((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::vector<std::byte> out(raw.size());
+  std::transform(raw.begin(), raw.end(), out.begin(), [](char c) { return static_cast<std::byte>(c); });
+  return out;
+}
+
+namespace {
+
+models::scope_description scope_of(const vtd::driver::scope_info& from) {
+  models::scope_description out;
+  out.type = from.type;
+  out.enumeration_id = from.enumeration_id;
+  out.start_bus = from.start_bus;
+  for (const auto& step : from.path)
+    out.path.push_back({step.device, step.function});
+  return out;
+}
+
+/// Puts the functions that scopes name into a PCI tree.
+class tree_builder {
+public:
+  explicit tree_builder(pci::topology_description& tree)
+      : tree_(tree), next_bus_(highest_bus(tree.functions) + 1) {}
+
+  void add(const vtd::driver::scope_info& scope) {
+    const auto type = static_cast<scope_type>(scope.type);
+    const bool pci_scope = type == scope_type::pci_endpoint || type == scope_type::pci_sub_hierarchy;
+    // Which bridge leads to another start bus a table does not say.
+    if (!pci_scope || scope.start_bus != 0) return;
+    std::vector<pci::function_description>* level = &tree_.functions;
+    for (std::size_t i = 0; i < scope.path.size(); ++i) {
+      const bool bridge = i + 1 < scope.path.size() || type == scope_type::pci_sub_hierarchy;
+      auto found = std::find_if(level->begin(), level->end(), [&](const pci::function_description& f) {
+        return f.device == scope.path[i].device && f.function == scope.path[i].function;
+      });
+      if (found == level->end()) {
+        level->push_back(make(scope.path[i], bridge, level == &tree_.functions));
+        found = level->end() - 1;
+      }
+      if (bridge && !found->buses) return;
+      level = &found->children;
+    }
+  }
+
+private:
+  static int highest_bus(const std::vector<pci::function_description>& list) {
+    int highest = 0;
+    for (const auto& f : list) {
+      if (f.buses) highest = std::max<int>(highest, f.buses->subordinate);
+      highest = std::max(highest, highest_bus(f.children));
+    }
+    return highest;
+  }
+
+  pci::function_description make(const vtd::driver::path_step& at, bool bridge, bool on_root) {
+    pci::function_description out;
+    out.device = at.device;
+    out.function = at.function;
+    out.vendor_id = 0x8086;
+    out.vendor_name = "Imported";
+    out.device_name = bridge ? "bridge named by a scope" : "function named by a scope";
+    out.class_code = bridge ? 0x060400 : 0x088000;
+    out.kind = bridge ? (on_root ? pci::function_kind::root_port : pci::function_kind::downstream_port)
+                      : pci::function_kind::endpoint;
+    if (bridge && next_bus_ < 255) {
+      const auto bus = static_cast<std::uint8_t>(next_bus_++);
+      out.buses = pci::bus_range{bus, bus};
+    }
+    return out;
+  }
+
+  pci::topology_description& tree_;
+  int next_bus_;
+};
+
+bool is_covered(const vtd::driver::dmar_info& table) {
+  return std::any_of(table.units.begin(), table.units.end(),
+                     [](const vtd::driver::unit_info& u) { return u.include_all && u.segment == 0; });
+}
+
+} // namespace
+
+models::board import_board(const models::board& base, const vtd::driver::dmar_info& table,
+                           std::vector<std::string>& notes) {
+  models::board out = base;
+  out.host_address_width = {table.host_address_width, models::confidence::measured, "DMAR table"};
+  out.title = fmt::format("units of the table {} {} on {}", table.oem_id, table.oem_table_id, base.title);
+  if (base.units.empty())
+    throw std::runtime_error("board " + base.name + " has no unit to take capabilities from");
+  const models::unit_description model = base.units.back();
+  out.units.clear();
+  out.reserved_regions.clear();
+  out.ats.clear();
+  tree_builder tree(out.pci);
+  for (const auto& info : table.units) {
+    models::unit_description unit = model;
+    unit.name = fmt::format("dmar{}", out.units.size());
+    unit.segment = info.segment;
+    unit.base = {info.base, models::confidence::measured, "DMAR table"};
+    unit.include_all = info.include_all;
+    unit.scopes.clear();
+    for (const auto& scope : info.scopes) {
+      unit.scopes.push_back(scope_of(scope));
+      if (info.segment == 0) tree.add(scope);
+    }
+    out.units.push_back(std::move(unit));
+  }
+  for (const auto& region : table.reserved_regions) {
+    models::reserved_region copy{region.base, region.limit, {}};
+    for (const auto& scope : region.scopes) {
+      copy.scopes.push_back(scope_of(scope));
+      if (region.segment == 0) tree.add(scope);
+    }
+    // What lies beyond the machine's addresses, or is no region at all, the machine has no memory for.
+    if (region.usable && region.limit >> table.host_address_width == 0)
+      out.reserved_regions.push_back(std::move(copy));
+  }
+  notes.push_back(fmt::format(
+      "cap 0x{:x} and ecap 0x{:x} of every unit: a DMAR table does not say them, taken from board {}",
+      model.cap.value, model.ecap.value, base.name));
+  notes.push_back(fmt::format("memory, timing and the device under test: taken from board {}", base.name));
+  if (!is_covered(table)) notes.emplace_back("no unit covers all devices of segment 0");
+  return out;
+}
+
+} // namespace vtdsim

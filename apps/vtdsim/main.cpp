@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// vtdsim: the command line. Exit status 0: done; 1: the run found a failure; 2: unusable input or arguments.
+
+#include "vtdsim/verbs.h"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <systemc>
+
+int sc_main(int argc, char** argv) {
+  // What goes wrong in the kernel is told as an exception, once, on stderr.
+  sc_core::sc_report_handler::set_actions(sc_core::SC_ERROR, sc_core::SC_THROW);
+  sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+  CLI::App app(
+      "Models of Intel VT-d: boards that power on, drivers that are watched, misses that have a price.",
+      "vtdsim");
+  int status = 0;
+  try {
+    vtdsim::add_verbs(app, status);
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "vtdsim: " << error.what() << "; see vtdsim --help\n";
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "vtdsim: " << error.what() << '\n';
+    return 2;
+  }
+  return status;
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtdsim/run_result.h"
+
+#include <filesystem>
+#include <string>
+
+namespace vtdsim {
+
+/// The run as one self-contained HTML page: no scripts, no fonts, no network.
+[[nodiscard]] std::string to_html(const run_result& result);
+
+/// Writes index.html and run.json into a directory, made if need be. Throws std::runtime_error when that
+/// fails.
+void write_report(const std::filesystem::path& directory, const run_result& result);
+
+} // namespace vtdsim

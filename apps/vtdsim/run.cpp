@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtdsim/run.h"
+
+#include "vtdsim/acpi_import.h"
+#include "vtdsim/session.h"
+
+#include "vtd/driver/dmar_parser.h"
+#include "vtd/models/board_error.h"
+#include "vtd/models/board_loader.h"
+#include "vtd/models/data_files.h"
+#include "vtd/models/dmar_generator.h"
+#include "vtd/pci_topology/lspci.h"
+#include "vtd/version.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <span>
+
+namespace vtdsim {
+
+namespace models = vtd::models;
+namespace spec = vtd::spec;
+
+namespace {
+
+/// Keeps every fault of every unit for the report.
+class fault_keeper final : public vtd::dmar::fault_observer {
+public:
+  fault_keeper(std::string unit, const vtd::engine::clock& clock, std::vector<fault_result>& out)
+      : unit_(std::move(unit)), clock_(clock), out_(out) {}
+  void on_fault(const vtd::dmar::fault_report& report) override {
+    const auto& info = spec::condition_info(report.condition);
+    fault_result fault;
+    fault.unit = unit_;
+    fault.source_id = to_string(report.access.source);
+    fault.address = report.access.address;
+    fault.write = report.access.kind == vtd::remap::access_kind::write;
+    fault.reason = static_cast<unsigned>(info.reason);
+    fault.reason_text = spec::reason_text(info.reason);
+    fault.condition = info.name;
+    fault.condition_text = info.text;
+    fault.section = info.section;
+    fault.time_ns = clock_.time_of(report.when) / 1000;
+    out_.push_back(std::move(fault));
+  }
+
+private:
+  std::string unit_;
+  vtd::engine::clock clock_;
+  std::vector<fault_result>& out_;
+};
+
+struct prepared {
+  models::board board;
+  models::timing_preset preset;
+  std::vector<std::byte> table;
+  std::uint64_t table_address = 0;
+};
+
+prepared prepare(const run_options& options, run_result& result) {
+  const auto directories = models::data_directories(options.data_directory);
+  prepared out{models::load_board(options.board, directories), {}, {}, 0};
+  if (!options.acpi_file.empty()) {
+    out.table = read_bytes(options.acpi_file);
+    vtd::driver::dmar_info info;
+    try {
+      info = vtd::driver::parse_dmar(out.table);
+    } catch (const std::exception& error) {
+      throw models::board_error(options.acpi_file + ": " + error.what());
+    }
+    std::vector<std::string> notes;
+    out.board = import_board(out.board, info, notes);
+    for (const std::string& note : notes)
+      result.warnings.push_back({"default", note});
+  }
+  out.preset = models::load_preset(options.preset.empty() ? out.board.preset : options.preset, directories);
+  for (const auto& [key, value] : options.settings) {
+    models::set_parameter(out.preset, key, value, models::confidence::assumed, "set by --set");
+  }
+  models::check_preset(out.preset);
+  if (out.table.empty()) out.table = models::generate_dmar(out.board);
+  out.table_address = out.board.table.address;
+  return out;
+}
+
+std::string_view confidence_name(const models::parameter_info& parameter) {
+  return parameter.why == "set by --set" ? std::string_view("set by --set") : to_string(parameter.how);
+}
+
+void describe(const prepared& what, const run_options& options, run_result& result) {
+  result.version = vtd::version_string;
+  result.seed = options.seed;
+  result.board = what.board.name;
+  result.board_title = what.board.title;
+  result.preset = what.preset.name;
+  result.preset_calibrated = what.preset.calibrated;
+  result.clock_mhz = what.preset.clock_mhz();
+  result.acpi_file = options.acpi_file;
+  for (const models::parameter_info& p : models::list_parameters(what.preset)) {
+    result.parameters.push_back({p.name, p.value, p.unit, std::string(confidence_name(p)), p.why});
+  }
+}
+
+void collect_functions(models::root_complex& machine, const std::string& assigned, run_result& result) {
+  machine.pci().for_each([&](const vtd::pci_topology::function& f) {
+    function_result out;
+    out.source_id = to_string(f.id());
+    if (f.parent() != nullptr) out.parent = to_string(f.parent()->id());
+    out.text = f.description().device_name;
+    out.bridge = f.is_bridge();
+    out.unit = machine.unit_data(machine.unit_of(vtd::pci_topology::topology::requester_id(f))).name;
+    if (out.source_id == assigned) out.domain = "guest";
+    result.functions.push_back(std::move(out));
+  });
+}
+
+template <class Cache>
+cache_result cache_of(const Cache& cache) {
+  const auto& shape = cache.shape();
+  const auto& n = cache.statistics();
+  return {cache.name(), shape.entries, shape.ways,   std::string(to_string(shape.policy)), n.hits, n.misses,
+          n.fills,      n.evictions,   n.invalidated};
+}
+
+void collect_units(models::root_complex& machine, run_result& result) {
+  for (std::size_t i = 0; i < machine.unit_count(); ++i) {
+    const auto& hardware = machine.unit(i).hardware();
+    const models::unit_description& data = machine.unit_data(i);
+    const auto n = hardware.statistics();
+    unit_result out;
+    out.name = data.name;
+    out.base = data.base;
+    out.cap = hardware.config().caps.cap.value;
+    out.ecap = hardware.config().caps.ecap.value;
+    (void)models::advertised(spec::cap{data.cap.value}, &out.masked);
+    (void)models::advertised(spec::ecap{data.ecap.value}, &out.masked);
+    for (const auto& scope : data.scopes)
+      out.scopes.push_back(models::to_string(scope));
+    if (data.include_all) out.scopes.emplace_back("all other devices");
+    out.translation_enabled = hardware.translation_enabled();
+    out.requests = n.requests;
+    out.context_hits = n.context_hits;
+    out.context_misses = n.context_misses;
+    out.iotlb_hits = n.iotlb_hits;
+    out.iotlb_misses = n.iotlb_misses;
+    out.walks = n.walks;
+    out.walk_reads = n.walk_reads;
+    out.faults = n.faults;
+    out.invalidations = n.invalidations;
+    const auto& caches = hardware.translator().caches();
+    out.caches = {cache_of(caches.contexts()), cache_of(caches.iotlb())};
+    for (unsigned level = 2; level <= 4; ++level) {
+      if (caches.tables(level).shape().entries != 0) out.caches.push_back(cache_of(caches.tables(level)));
+    }
+    result.units.push_back(std::move(out));
+  }
+}
+
+void collect_findings(const vtd::check::finding_log& log, run_result& result) {
+  for (const auto& each : log.findings()) {
+    finding_result out;
+    out.rule = each.key.rule;
+    out.severity = to_string(each.level);
+    out.text = each.text;
+    for (const auto& detail : each.details)
+      out.details.emplace_back(detail.key, detail.value);
+    out.count = each.count;
+    result.findings.push_back(std::move(out));
+  }
+}
+
+/// The function that the guest gets: 01:00.0 where it is, else the first with a behaviour.
+vtd::platform::endpoint& device_of(models::root_complex& machine) {
+  if (auto* const usual = machine.endpoint_at(spec::source_id::from_bdf(1, 0, 0))) return *usual;
+  if (machine.endpoints().empty()) {
+    throw models::board_error("board " + machine.description().name +
+                              ": no function has a model, expected one with \"dma_engine\"");
+  }
+  return *machine.endpoints().front();
+}
+
+void set_up_driver(session& s) {
+  const auto at = vtd::driver::find_dmar(*s.hardware);
+  if (!at) throw vtd::driver::dmar_error("no DMAR table in memory: is VT-d switched on?");
+  s.say(fmt::format("firmware: DMAR table at {:#x}", *at));
+  const auto table = vtd::driver::parse_dmar(vtd::driver::load_table(*s.hardware, *at));
+  for (const auto& warning : table.warnings) {
+    s.result.warnings.push_back({std::string(vtd::driver::warning_name(warning.kind)), warning.text});
+  }
+  vtd::driver::omit forget;
+  for (const std::string& name : s.options.forget) {
+    const auto* const known = vtd::driver::find_omission(name);
+    if (known == nullptr) throw models::board_error("--forget " + name + ": no such step");
+    forget.*(known->flag) = true;
+  }
+  s.driver = std::make_unique<vtd::driver::driver>(*s.hardware, table, function_list(s.machine.pci()),
+                                                   vtd::driver::driver_options{}, forget);
+}
+
+void build_guest(session& s) {
+  vtd::driver::domain& guest = s.driver->create_domain("guest");
+  s.guest = &guest;
+  for (std::uint64_t at = 0; at < guest_layout::size; at += guest_layout::chunk) {
+    s.driver->map(guest, at, guest_layout::host(at), guest_layout::chunk);
+  }
+  const auto id = s.device.function().id();
+  s.driver->attach(guest, {0, id});
+  s.say(fmt::format("guest: {} MB of memory, {} at its address 0 is {:#x} on the host; gets {}",
+                    guest_layout::size >> 20, "what is", guest_layout::host(0), to_string(id)));
+}
+
+// The CPU's program from power-on to the last measurement.
+void program(session& s, const prepared& what) {
+  write_firmware(s, what.table, what.table_address);
+  if (s.options.measure) {
+    s.say("measuring with translation off ...");
+    sweep(s, false);
+  }
+  set_up_driver(s);
+  s.driver->start();
+  build_guest(s);
+  if (s.options.measure) {
+    run_guest_traffic(s);
+    provoke_fault(s);
+    s.say(fmt::format("measuring working sets of 4 KB to {} MB ...", (s.options.largest_window << 12) >> 20));
+    sweep(s, true);
+  }
+  if (s.options.inspect) s.options.inspect(s);
+}
+
+// The hardware's view of a fault and the driver's line about it belong together.
+void match_faults(session& s) {
+  std::vector<bool> used(s.driver ? s.driver->faults().size() : 0);
+  for (fault_result& fault : s.result.faults) {
+    fault.expected = fault.address >= guest_layout::stray && fault.address < guest_layout::stray + 0x1000;
+    for (std::size_t i = 0; i < used.size(); ++i) {
+      const auto& seen = s.driver->faults()[i];
+      if (used[i] || to_string(seen.fault.source) != fault.source_id ||
+          seen.fault.address != spec::page_base(fault.address)) {
+        continue;
+      }
+      used[i] = true;
+      fault.driver_line = seen.line;
+      break;
+    }
+    if (!fault.expected)
+      s.result.failures.push_back("unexpected fault: " + fault.source_id + " " + fault.condition);
+  }
+}
+
+} // namespace
+
+void write_firmware(session& s, const std::vector<std::byte>& dmar, std::uint64_t dmar_address) {
+  namespace acpi = spec::acpi;
+  const auto put = [&](std::uint64_t address, std::span<const std::byte> data) {
+    if (!s.machine.stores().debug_write(address, data)) {
+      throw models::board_error(fmt::format("table.address: {:#x} is no memory of this board", address));
+    }
+  };
+  // Extended system description table with one entry, or none (ACPI 6.5, 5.2.8).
+  std::vector<std::byte> list(36 + (dmar.empty() ? 0 : 8));
+  acpi::dmar_header::signature::set(list, "XSDT");
+  acpi::dmar_header::length::set(list, static_cast<std::uint32_t>(list.size()));
+  acpi::dmar_header::revision::set(list, 1);
+  if (!dmar.empty()) {
+    acpi::table_field<36, std::uint64_t>::set(list, dmar_address);
+    put(dmar_address, dmar);
+  }
+  acpi::set_checksum(list);
+  put(host_layout::table_list, list);
+  // Root pointer of revision 2 (ACPI 6.5, 5.2.5.3): a checksum over 20 bytes, and one over all.
+  std::vector<std::byte> pointer(36);
+  acpi::text_field<0, 8>::set(pointer, "RSD PTR ");
+  acpi::table_field<15, std::uint8_t>::set(pointer, 2);
+  acpi::table_field<20, std::uint32_t>::set(pointer, 36);
+  acpi::table_field<24, std::uint64_t>::set(pointer, host_layout::table_list);
+  const auto first = acpi::byte_sum(std::span<const std::byte>(pointer).first(20));
+  acpi::table_field<8, std::uint8_t>::set(pointer, static_cast<std::uint8_t>(0U - first));
+  acpi::table_field<32, std::uint8_t>::set(pointer, static_cast<std::uint8_t>(0U - acpi::byte_sum(pointer)));
+  put(host_layout::root_pointer, pointer);
+}
+
+run_result run(const run_options& options, const line_sink& say) {
+  const auto begin = std::chrono::steady_clock::now();
+  run_result result;
+  const prepared what = prepare(options, result);
+  describe(what, options, result);
+
+  models::root_complex machine("machine", what.board, what.preset, options.seed, 1);
+  vtd::platform::endpoint& device = device_of(machine);
+  vtd::platform::dma_master probe("probe", device.port.source(), machine.link());
+  probe.socket.bind(machine.extra(0));
+  const unsigned unit_index = machine.unit_of(device.port.source());
+
+  vtd::check::finding_log findings;
+  vtd::check::visibility_checker checker(machine.stores(), findings);
+  std::vector<std::unique_ptr<fault_keeper>> keepers;
+  for (std::size_t i = 0; i < machine.unit_count(); ++i) {
+    auto& hardware = machine.unit(i).hardware();
+    keepers.push_back(
+        std::make_unique<fault_keeper>(machine.unit_data(i).name, machine.wheel().timebase(), result.faults));
+    hardware.set_fault_observer(keepers.back().get());
+    hardware.set_walk_observer(&checker);
+    if (hardware.config().caps.ecap.c()) checker.declare_coherent(hardware.name());
+  }
+  for (const models::unresolved_scope& each : machine.unresolved()) {
+    result.warnings.push_back(
+        {"unresolved-scope", each.where + ": " + models::to_string(each.scope) + " names no function"});
+  }
+  say(fmt::format("power on: {}, preset {} ({}), {:.1f} MHz, seed {}", what.board.title, what.preset.name,
+                  what.preset.calibrated ? "calibrated" : "uncalibrated", result.clock_mhz, options.seed));
+  say(vtd::pci_topology::lspci_tree(machine.pci()));
+
+  session s{machine, probe, device, machine.unit(unit_index).hardware(), options, say, result, {},
+            {},      {},    nullptr};
+  s.adapter = std::make_unique<machine_adapter>(
+      machine, host_layout::driver_pages, host_layout::driver_pages_end, [&](const std::string& line) {
+        const double seconds = static_cast<double>(vtd::platform::now_ps()) / 1e12;
+        result.driver_log.push_back(fmt::format("[{:12.6f}] {}", seconds, line));
+        say(result.driver_log.back());
+      });
+  s.hardware = std::make_unique<vtd::driver::hardware>(s.adapter->access());
+  machine.cpu().run([&] { program(s, what); });
+  sc_core::sc_start();
+  machine.cpu().rethrow();
+
+  collect_functions(machine, s.guest != nullptr ? to_string(device.function().id()) : "", result);
+  collect_units(machine, result);
+  collect_findings(findings, result);
+  match_faults(s);
+  result.simulated_ns = vtd::platform::now_ps() / 1000;
+  if (options.measure && !result.dma.verified)
+    result.failures.emplace_back("the guest's DMA was not verified");
+  for (const finding_result& finding : result.findings) {
+    if (finding.severity == "error") result.failures.push_back(finding.rule + ": " + finding.text);
+  }
+  result.host_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+} // namespace vtdsim
