@@ -14,6 +14,7 @@ cpu::cpu(const sc_core::sc_module_name& name, kernel_wheel& wheel, host::store_p
 
 void cpu::run_program() {
   if (!program_) return;
+  running_ = true;
   try {
     program_();
   } catch (const sc_core::sc_unwind_exception&) {
@@ -21,17 +22,22 @@ void cpu::run_program() {
   } catch (...) {
     failure_ = std::current_exception();
   }
+  running_ = false;
   finished_ = true;
   sc_core::sc_stop();
 }
 
+void cpu::pass(engine::picoseconds span) {
+  if (running_) wait(to_sc_time(span));
+}
+
 bool cpu::load(std::uint64_t address, std::span<std::byte> out) {
-  wait(to_sc_time(timing_.load));
+  pass(timing_.load);
   return path_.cpu_load(address, out);
 }
 
 bool cpu::store(std::uint64_t address, std::span<const std::byte> data) {
-  wait(to_sc_time(timing_.store));
+  pass(timing_.store);
   // Stamped with the last edge, so that it is not later than a table read that happens after it.
   return path_.cpu_store(address, data, wheel_.timebase().last_edge_until(now_ps()));
 }
@@ -40,7 +46,7 @@ void cpu::flush(std::uint64_t address, std::uint64_t bytes) {
   if (bytes == 0) return;
   const std::uint64_t first = address / host::line_size;
   const std::uint64_t last = (address + bytes - 1) / host::line_size;
-  wait(to_sc_time(timing_.flush_line * (last - first + 1)));
+  pass(timing_.flush_line * (last - first + 1));
   path_.clflush(address, bytes);
 }
 
@@ -54,7 +60,7 @@ bool cpu::transport(tlm::tlm_command command, std::uint64_t address, unsigned ch
   trans.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
   bus->b_transport(trans, delay);
-  wait(delay);
+  pass(to_ps(delay));
   return trans.is_response_ok();
 }
 

@@ -49,30 +49,42 @@ void dma_master::write(std::uint64_t tag, std::uint64_t address, std::span<const
   send_.notify(sc_core::SC_ZERO_TIME);
 }
 
+// Packets leave one after the other when the link is free, and arrive as a whole.
 void dma_master::send_next() {
-  while (!request_open_ && !queue_.empty()) {
+  const picoseconds now = now_ps();
+  while (!queue_.empty()) {
     transfer& out = *queue_.front();
     queue_.pop_front();
-    // The packet leaves when the link is free, and arrives as a whole.
-    const picoseconds now = now_ps();
-    const picoseconds start = std::max(now, out_free_);
     const unsigned carried = out.is_write() ? out.get_data_length() : 0;
-    out_free_ = start + (link_.overhead + carried) * link_.per_byte;
+    out_free_ = std::max(now, out_free_) + (link_.overhead + carried) * link_.per_byte;
     out.sent = now;
+    out.arrives = out_free_ + link_.request;
+    on_link_.push_back(&out);
+  }
+  request_next();
+}
+
+// The packet that arrived stands at the chipset until it is taken; those behind it wait on the link.
+void dma_master::request_next() {
+  while (!request_open_ && !on_link_.empty()) {
+    transfer& out = *on_link_.front();
+    if (out.arrives > now_ps()) {
+      send_.notify(to_sc_time(out.arrives - now_ps()));
+      return;
+    }
+    on_link_.pop_front();
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
-    sc_core::sc_time delay = to_sc_time(out_free_ + link_.request - now);
+    sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
     request_open_ = true;
     const auto status = socket->nb_transport_fw(out, phase, delay);
+    if (status == tlm::TLM_ACCEPTED) return;
+    request_open_ = false;
     if (status == tlm::TLM_COMPLETED) {
-      request_open_ = false;
       response(out, now_ps() + to_ps(delay));
-    } else if (status == tlm::TLM_UPDATED) {
-      request_open_ = false;
-      if (phase == tlm::BEGIN_RESP) {
-        response(out, now_ps() + to_ps(delay));
-        tlm::tlm_phase end = tlm::END_RESP;
-        socket->nb_transport_fw(out, end, delay);
-      }
+    } else if (phase == tlm::BEGIN_RESP) {
+      response(out, now_ps() + to_ps(delay));
+      tlm::tlm_phase end = tlm::END_RESP;
+      socket->nb_transport_fw(out, end, delay);
     }
   }
 }
@@ -81,7 +93,7 @@ tlm::tlm_sync_enum dma_master::backward_phase(tlm::tlm_generic_payload& trans, t
                                               sc_core::sc_time& delay) {
   if (phase == tlm::END_REQ) {
     request_open_ = false;
-    if (!queue_.empty()) send_.notify(delay);
+    if (!on_link_.empty()) send_.notify(delay);
     return tlm::TLM_ACCEPTED;
   }
   if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;

@@ -57,7 +57,7 @@ public:
   void write(std::uint64_t address, unsigned bytes, std::uint64_t value);
 
   /// Lets time pass.
-  void delay(engine::picoseconds span) { wait(to_sc_time(span)); }
+  void delay(engine::picoseconds span) { pass(span); }
 
   // write_buffer_control: the chipset drains the buffer that this CPU's stores go through.
 
@@ -65,6 +65,8 @@ public:
   void drain() override;
 
 private:
+  // Before and after the program's run accesses take no time: there is no thread that could wait.
+  void pass(engine::picoseconds span);
   void run_program();
   bool transport(tlm::tlm_command command, std::uint64_t address, unsigned char* data, unsigned bytes);
 
@@ -73,6 +75,7 @@ private:
   cpu_timing timing_;
   std::function<void()> program_;
   std::exception_ptr failure_;
+  bool running_ = false;
   bool finished_ = false;
 };
 

@@ -74,6 +74,7 @@ private:
 
   transfer& make(tlm::tlm_command command, std::uint64_t tag, std::uint64_t address, unsigned bytes);
   void send_next();
+  void request_next();
   tlm::tlm_sync_enum backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                     sc_core::sc_time& delay);
   void response(transfer& what, engine::picoseconds when);
@@ -84,6 +85,7 @@ private:
   on_done done_;
   payload_pool<transfer> pool_;
   std::deque<transfer*> queue_;
+  std::deque<transfer*> on_link_;
   std::deque<transfer*> arriving_;
   sc_core::sc_event arrival_;
   sc_core::sc_event send_;
