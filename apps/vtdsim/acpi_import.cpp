@@ -92,6 +92,47 @@ private:
   int next_bus_;
 };
 
+/// Gives the behaviour of the device under test to a function.
+void make_device(pci::function_description& f, const pci::topology_description& tree) {
+  f.model = "dma_engine";
+  f.bars = {{0, 0x10000, false, false, false, tree.memory_window_base}};
+}
+
+void remove_models(std::vector<pci::function_description>& list) {
+  for (auto& f : list) {
+    f.model.clear();
+    f.bars.clear();
+    remove_models(f.children);
+  }
+}
+
+/// Where no unit covers all devices, the device under test is the first function that a usable unit names.
+bool move_device(const vtd::driver::dmar_info& table, pci::topology_description& tree) {
+  for (const auto& unit : table.units) {
+    for (const auto& scope : unit.scopes) {
+      const bool is_bridge = static_cast<scope_type>(scope.type) == scope_type::pci_sub_hierarchy;
+      const bool is_endpoint = static_cast<scope_type>(scope.type) == scope_type::pci_endpoint;
+      if (unit.segment != 0 || scope.start_bus != 0 || scope.path.size() != 1 || !(is_bridge || is_endpoint))
+        continue;
+      for (auto& f : tree.functions) {
+        if (f.device != scope.path[0].device || f.function != scope.path[0].function) continue;
+        remove_models(tree.functions);
+        if (is_endpoint) {
+          make_device(f, tree);
+        } else if (f.buses) {
+          f.children.emplace_back();
+          f.children.back().vendor_name = "Imported";
+          f.children.back().device_name = "device under test";
+          f.children.back().class_code = 0x020000;
+          make_device(f.children.back(), tree);
+        }
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 bool is_covered(const vtd::driver::dmar_info& table) {
   return std::any_of(table.units.begin(), table.units.end(),
                      [](const vtd::driver::unit_info& u) { return u.include_all && u.segment == 0; });
@@ -138,7 +179,16 @@ models::board import_board(const models::board& base, const vtd::driver::dmar_in
       "cap 0x{:x} and ecap 0x{:x} of every unit: a DMAR table does not say them, taken from board {}",
       model.cap.value, model.ecap.value, base.name));
   notes.push_back(fmt::format("memory, timing and the device under test: taken from board {}", base.name));
-  if (!is_covered(table)) notes.emplace_back("no unit covers all devices of segment 0");
+  if (out.units.empty()) {
+    // The machine has a unit all the same; only its table does not say where.
+    out.units.push_back(model);
+    notes.emplace_back("the table names no usable unit: the driver will leave translation off");
+  } else if (!is_covered(table)) {
+    notes.emplace_back(
+        move_device(table, out.pci)
+            ? "no usable unit covers all devices: the device under test is the first that a unit names"
+            : "no usable unit covers the device under test");
+  }
   return out;
 }
 

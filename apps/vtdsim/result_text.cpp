@@ -21,7 +21,8 @@ std::string answer(const run_result& r) {
                                 [](const sweep_point& p) { return p.latency_ns_hit.has_value(); });
   const auto miss = std::find_if(r.sweep.rbegin(), r.sweep.rend(),
                                  [](const sweep_point& p) { return p.latency_ns_miss.has_value(); });
-  if (hit == r.sweep.end() || miss == r.sweep.rend()) return "no misses were seen\n";
+  if (hit == r.sweep.end() || miss == r.sweep.rend())
+    return "Nothing missed: either every access hit, or translation was off.\n";
   return fmt::format("A read that hits takes {:.0f} ns, one that misses {:.0f} ns: a miss costs {:.0f} ns, "
                      "{:.2f} table reads "
                      "each ({} parameters are assumed; this preset is {}).\n",

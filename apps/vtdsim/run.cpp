@@ -182,13 +182,18 @@ vtd::platform::endpoint& device_of(models::root_complex& machine) {
   return *machine.endpoints().front();
 }
 
-void set_up_driver(session& s) {
+/// False: the table names no unit that could be used, and translation stays off.
+bool set_up_driver(session& s) {
   const auto at = vtd::driver::find_dmar(*s.hardware);
   if (!at) throw vtd::driver::dmar_error("no DMAR table in memory: is VT-d switched on?");
   s.say(fmt::format("firmware: DMAR table at {:#x}", *at));
   const auto table = vtd::driver::parse_dmar(vtd::driver::load_table(*s.hardware, *at));
   for (const auto& warning : table.warnings) {
     s.result.warnings.push_back({std::string(vtd::driver::warning_name(warning.kind)), warning.text});
+  }
+  if (table.units.empty()) {
+    s.say("driver: no usable remapping unit, translation stays off");
+    return false;
   }
   vtd::driver::omit forget;
   for (const std::string& name : s.options.forget) {
@@ -198,6 +203,7 @@ void set_up_driver(session& s) {
   }
   s.driver = std::make_unique<vtd::driver::driver>(*s.hardware, table, function_list(s.machine.pci()),
                                                    vtd::driver::driver_options{}, forget);
+  return true;
 }
 
 void build_guest(session& s) {
@@ -219,7 +225,7 @@ void program(session& s, const prepared& what) {
     s.say("measuring with translation off ...");
     sweep(s, false);
   }
-  set_up_driver(s);
+  if (!set_up_driver(s)) return;
   s.driver->start();
   build_guest(s);
   if (s.options.measure) {
@@ -332,7 +338,7 @@ run_result run(const run_options& options, const line_sink& say) {
   collect_findings(findings, result);
   match_faults(s);
   result.simulated_ns = vtd::platform::now_ps() / 1000;
-  if (options.measure && !result.dma.verified)
+  if (options.measure && s.driver && !result.dma.verified)
     result.failures.emplace_back("the guest's DMA was not verified");
   for (const finding_result& finding : result.findings) {
     if (finding.severity == "error") result.failures.push_back(finding.rule + ": " + finding.text);
