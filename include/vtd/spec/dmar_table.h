@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The ACPI DMAR table as bytes (VT-d chapter 8): where each field stands. A table is read and written through the same
-// fields. Everything is little-endian and packed; offsets count from the start of the table or of the structure.
+// The ACPI DMAR table as bytes (VT-d chapter 8): where each field stands. A table is read and written through
+// the same fields. Everything is little-endian and packed; offsets count from the start of the table or of
+// the structure. Who reads a table of unknown origin checks lengths first: a field does not.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <string_view>
 
@@ -19,7 +22,8 @@ struct table_field {
   static constexpr std::size_t end = Offset + sizeof(Word);
   [[nodiscard]] static constexpr Word get(std::span<const std::byte> from) {
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) value |= std::to_integer<std::uint64_t>(from[offset + i]) << (8 * i);
+    for (std::size_t i = 0; i < size; ++i)
+      value |= std::to_integer<std::uint64_t>(from[offset + i]) << (8 * i);
     return static_cast<Word>(value);
   }
   static constexpr void set(std::span<std::byte> to, Word value) {
@@ -41,6 +45,14 @@ struct text_field {
       to[offset + i] = static_cast<std::byte>(i < text.size() ? text[i] : padding);
     }
   }
+  /// All characters, padding too.
+  [[nodiscard]] static constexpr std::array<char, Length> get(std::span<const std::byte> from) {
+    std::array<char, Length> text{};
+    for (std::size_t i = 0; i < size; ++i)
+      text[i] = std::to_integer<char>(from[offset + i]);
+    return text;
+  }
+  /// Is it this text, padded with zeros?
   [[nodiscard]] static constexpr bool equals(std::span<const std::byte> from, std::string_view text) {
     for (std::size_t i = 0; i < size; ++i) {
       if (from[offset + i] != static_cast<std::byte>(i < text.size() ? text[i] : '\0')) return false;
@@ -73,11 +85,20 @@ struct dmar_header {
 };
 
 /// Types of remapping structures (VT-d 8.2).
-enum class structure_type : std::uint16_t { drhd = 0, rmrr = 1, atsr = 2, rhsa = 3, andd = 4, satc = 5, sidp = 6 };
+enum class structure_type : std::uint16_t {
+  drhd = 0,
+  rmrr = 1,
+  atsr = 2,
+  rhsa = 3,
+  andd = 4,
+  satc = 5,
+  sidp = 6
+};
 
 [[nodiscard]] constexpr std::string_view to_string(structure_type type) {
   constexpr std::string_view names[] = {"DRHD", "RMRR", "ATSR", "RHSA", "ANDD", "SATC", "SIDP"};
-  return static_cast<std::size_t>(type) < std::size(names) ? names[static_cast<std::size_t>(type)] : "unknown";
+  return static_cast<std::size_t>(type) < std::size(names) ? names[static_cast<std::size_t>(type)]
+                                                           : "unknown";
 }
 
 /// Every structure begins so.
@@ -90,12 +111,16 @@ struct structure_header {
 /// DMA-remapping hardware unit definition (VT-d 8.3).
 struct drhd : structure_header {
   using flags = table_field<4, std::uint8_t>;
-  /// Register pages as a power of two, rev 4.0.
+  /// Bits 3:0: pages of the register block as a power of two. Reserved before rev 4.0.
   using register_pages = table_field<5, std::uint8_t>;
   using segment = table_field<6, std::uint16_t>;
   using base = table_field<8, std::uint64_t>;
   static constexpr std::size_t size = 16;
   static constexpr std::uint8_t include_pci_all = 1 << 0;
+  /// Bytes of the register block for a value of `register_pages`.
+  [[nodiscard]] static constexpr std::uint64_t register_bytes(std::uint8_t pages) {
+    return std::uint64_t{4096} << (pages & 0xfU);
+  }
 };
 
 /// Reserved memory region reporting (VT-d 8.4). The limit is the last byte.
@@ -132,6 +157,8 @@ struct satc : structure_header {
   using flags = table_field<4, std::uint8_t>;
   using segment = table_field<6, std::uint16_t>;
   static constexpr std::size_t size = 8;
+  /// The listed devices work with their translation caches on only.
+  static constexpr std::uint8_t atc_required = 1 << 0;
 };
 
 /// SoC integrated device property (VT-d 8.9).
@@ -151,7 +178,8 @@ enum class scope_type : std::uint8_t {
 
 [[nodiscard]] constexpr std::string_view to_string(scope_type type) {
   constexpr std::string_view names[] = {"unknown", "endpoint", "bridge", "ioapic", "hpet", "acpi-device"};
-  return static_cast<std::size_t>(type) < std::size(names) ? names[static_cast<std::size_t>(type)] : "unknown";
+  return static_cast<std::size_t>(type) < std::size(names) ? names[static_cast<std::size_t>(type)]
+                                                           : "unknown";
 }
 
 /// Device scope entry (VT-d 8.3.1); two bytes of device and function for each step of the path follow.
@@ -164,12 +192,20 @@ struct device_scope {
   using start_bus = table_field<5, std::uint8_t>;
   static constexpr std::size_t size = 6;
   static constexpr std::size_t path_step_size = 2;
+
+  // Flags in SIDP, rev 4.0; the first three for requests without PASID.
+  static constexpr std::uint8_t nested_not_allowed = 1 << 0;
+  static constexpr std::uint8_t page_walk_snoop_not_allowed = 1 << 1;
+  static constexpr std::uint8_t page_snoop_not_allowed = 1 << 2;
+  static constexpr std::uint8_t atc_hardened = 1 << 3;
+  static constexpr std::uint8_t atc_required = 1 << 4;
 };
 
 /// The sum of all bytes; 0 for a table whose checksum is right.
 [[nodiscard]] constexpr std::uint8_t byte_sum(std::span<const std::byte> table) {
   unsigned sum = 0;
-  for (const std::byte b : table) sum += std::to_integer<unsigned>(b);
+  for (const std::byte b : table)
+    sum += std::to_integer<unsigned>(b);
   return static_cast<std::uint8_t>(sum);
 }
 /// Sets the checksum so that the sum becomes 0.
