@@ -40,5 +40,7 @@ using case_list = std::vector<std::unique_ptr<bench_case>>;
 
 /// The translation decision without SystemC and without data.
 void add_core_cases(case_list& cases);
+/// The unit behind TLM sockets, loosely timed and cycle by cycle, and the floors of the same hops without it.
+void add_platform_cases(case_list& cases);
 
 } // namespace vtd::bench

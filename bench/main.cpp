@@ -18,6 +18,7 @@ namespace {
 vtd::bench::case_list all_cases() {
   vtd::bench::case_list cases;
   vtd::bench::add_core_cases(cases);
+  vtd::bench::add_platform_cases(cases);
   return cases;
 }
 
@@ -31,7 +32,6 @@ void time_case(benchmark::State& state, vtd::bench::bench_case& which, std::set<
 }
 
 } // namespace
-
 
 int sc_main(int argc, char** argv) {
   auto cases = all_cases();
