@@ -39,14 +39,13 @@ void pipeline::reset() {
   leaving_.clear();
   suspended_.clear();
   memory_port_at_ = 0;
-  next_answer_ = never;
   next_port_ = 0;
   next_walker_ = 0;
   busy_slots_ = 0;
   busy_walkers_ = 0;
   waiting_ports_ = 0;
   responses_ = 0;
-  answers_ = 0;
+  answers_.clear();
 }
 
 // --- From outside
@@ -71,12 +70,16 @@ void pipeline::table_answered(unsigned index, bool ok, const remap::table_words&
 }
 
 void pipeline::answered(unsigned id, bool ok, cycle seen) {
-  slot& s = slots_[id];
-  assert(s.at == stage::in_memory);
-  s.answer_ok = ok;
-  s.answer_at = seen;
-  ++answers_;
-  next_answer_ = std::min(next_answer_, seen);
+  assert(slots_[id].at == stage::in_memory);
+  // Nearly always the latest: memory of one speed answers in order.
+  auto at = answers_.end();
+  while (at != answers_.begin() && (at[-1].at > seen || (at[-1].at == seen && at[-1].id > id)))
+    --at;
+  if (at == answers_.end()) {
+    answers_.push_back({seen, id, ok});
+  } else {
+    answers_.insert(at, {seen, id, ok});
+  }
 }
 
 // --- Small helpers
@@ -419,28 +422,20 @@ void pipeline::issue(cycle now) {
 // ----------------------------------------------------------------------------------------
 
 void pipeline::respond(cycle now) {
-  if (next_answer_ <= now) {
-    // In the order of slots, so that the order of the calls that brought the answers does not matter.
-    next_answer_ = never;
-    for (std::uint32_t id = 0; id < slots_.size(); ++id) {
-      slot& s = slots_[id];
-      if (s.answer_at == never) continue;
-      if (s.answer_at > now) {
-        next_answer_ = std::min(next_answer_, s.answer_at);
-        continue;
-      }
-      s.answer_at = never;
-      --answers_;
-      s.offset += s.piece;
-      if (!s.answer_ok) {
-        end(id, completion::failed);
-      } else if (s.offset < s.what.length) {
-        s.piece = piece_length(s.what, s.offset);
-        s.first_lookup = true;
-        replay(id);
-      } else {
-        end(id, completion::done);
-      }
+  // In the order of slots, so that the order of the calls that brought the answers does not matter.
+  while (!answers_.empty() && answers_.front().at <= now) {
+    const answer taken = answers_.front();
+    answers_.pop_front();
+    slot& s = slots_[taken.id];
+    s.offset += s.piece;
+    if (!taken.ok) {
+      end(taken.id, completion::failed);
+    } else if (s.offset < s.what.length) {
+      s.piece = piece_length(s.what, s.offset);
+      s.first_lookup = true;
+      replay(taken.id);
+    } else {
+      end(taken.id, completion::done);
     }
   }
   if (responses_ == 0) return;
@@ -461,8 +456,9 @@ void pipeline::respond(cycle now) {
 }
 
 cycle pipeline::next_work(cycle now) const {
-  cycle next = std::min(lookups_.due(), next_answer_);
   if (!again_.empty()) return now + 1;
+  cycle next = lookups_.due();
+  if (!answers_.empty()) next = std::min(next, answers_.front().at);
   if (busy_walkers_ != 0) {
     for (const walker& w : walkers_) {
       if (w.state == walker_state::ended) return now + 1;

@@ -258,19 +258,21 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
   const std::uint64_t address = piece.access.address;
   hardware_.count_request(length);
   const std::uint64_t sequence = hardware_.enter(trans.is_write());
-  picoseconds time = now_ps() + to_ps(delay);
+  picoseconds now = now_ps();
+  picoseconds time = now + to_ps(delay);
   for (std::uint32_t offset = 0;;) {
     piece.access.address = address + offset;
     piece.length = dmar::unit::page_piece(piece.access.address, length - offset);
     const dmar::unit::passage way = hardware_.pass(piece, *table_memory_, time);
     // Reading tables may have taken time of the kernel's.
-    time = std::max(way.leaves, now_ps());
+    now = now_ps();
+    time = std::max(way.leaves, now);
     if (way.leads == dmar::pipeline::passage::way::blocked) {
       block(trans);
       break;
     }
     downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
-    sc_core::sc_time ahead = to_sc_time(time - now_ps());
+    sc_core::sc_time ahead = to_sc_time(time - now);
     if (piece.length == length) [[likely]] {
       trans.set_address(way.address);
       socket->b_transport(trans, ahead);
@@ -282,13 +284,14 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
       part.release();
     }
     // The answer is seen at the first edge after it arrives.
-    time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(now_ps() + to_ps(ahead)));
+    now = now_ps();
+    time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(now + to_ps(ahead)));
     offset += piece.length;
     if (offset >= length || !trans.is_response_ok()) break;
   }
   if (!dmi_allowed_) trans.set_dmi_allowed(false);
   hardware_.leave(sequence);
-  delay = to_sc_time(time - now_ps());
+  delay = to_sc_time(time - now);
 }
 
 // --- Upstream: cycle-accurate

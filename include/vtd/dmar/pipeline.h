@@ -8,6 +8,7 @@
 #include "vtd/remap/translator.h"
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -118,14 +119,12 @@ private:
     request what{};
     std::uint64_t sequence = 0;
     std::uint64_t host_address = 0;
-    engine::cycle answer_at = engine::never;
     std::uint32_t offset = 0;
     std::uint32_t piece = 0;
     std::uint32_t next_waiter = nobody;
     std::uint8_t port = 0;
     stage at = stage::free;
     completion how = completion::done;
-    bool answer_ok = false;
     bool enabled = false;
     bool first_lookup = true;
     bool interrupt = false;
@@ -185,17 +184,22 @@ private:
   engine::ring<std::uint32_t> again_;
   engine::ring<std::uint32_t> walker_queue_;
   engine::ring<std::uint32_t> leaving_;
+  // Answers of memory in the order in which they are taken: by edge, then by slot.
+  struct answer {
+    engine::cycle at = 0;
+    std::uint32_t id = 0;
+    bool ok = false;
+  };
+  std::deque<answer> answers_;
   std::vector<std::pair<std::uint64_t, bool>> suspended_;
   std::uint64_t next_sequence_ = 1;
   engine::cycle memory_port_at_ = 0;
-  engine::cycle next_answer_ = engine::never;
   unsigned next_port_ = 0;
   unsigned next_walker_ = 0;
   unsigned busy_slots_ = 0;
   unsigned busy_walkers_ = 0;
   unsigned waiting_ports_ = 0;
   unsigned responses_ = 0;
-  unsigned answers_ = 0;
   bool direct_given_ = false;
   unit_statistics statistics_{};
 };
