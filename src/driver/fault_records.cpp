@@ -20,11 +20,16 @@ bool is_interrupt_reason(spec::fault_reason reason) {
 
 const char* access_name(fault_access access) {
   switch (access) {
-  case fault_access::write: return "DMA Write";
-  case fault_access::page_request: return "Page Request";
-  case fault_access::read: return "DMA Read";
-  case fault_access::atomic: return "DMA AtomicOp";
-  case fault_access::interrupt: return "INTR-REMAP";
+  case fault_access::write:
+    return "DMA Write";
+  case fault_access::page_request:
+    return "Page Request";
+  case fault_access::read:
+    return "DMA Read";
+  case fault_access::atomic:
+    return "DMA AtomicOp";
+  case fault_access::interrupt:
+    return "INTR-REMAP";
   }
   return "DMA";
 }
@@ -53,7 +58,8 @@ fault_report decode_fault(std::uint64_t lo, std::uint64_t hi) {
 }
 
 std::string fault_line(std::uint16_t segment, const fault_report& fault) {
-  const std::string device = (segment != 0 ? printed("%04x:", segment) : std::string{}) + to_string(fault.source);
+  const std::string device =
+      (segment != 0 ? printed("%04x:", segment) : std::string{}) + to_string(fault.source);
   const std::string what = fault.access == fault_access::interrupt
                                ? printed("fault index 0x%x", fault.interrupt_index)
                                : printed("fault addr 0x%" PRIx64, fault.address);
@@ -81,8 +87,8 @@ fault_batch take_faults(const register_block& registers, spec::cap capability, c
     if (forget.fault_clear) break;
     status = registers.read<reg::fsts>();
   }
-  // The records first: hardware that finds them full sets PFO at once again. Only PFO is written, because a copy of
-  // what was read would also clear error bits that have come up since.
+  // The records first: hardware that finds them full sets PFO at once again. Only PFO is written, because a
+  // copy of what was read would also clear error bits that have come up since.
   batch.overflow = reg::fsts::pfo::get(status | batch.status) != 0;
   if (batch.overflow && !forget.overflow_clear) registers.write<reg::fsts>(reg::fsts::pfo::mask);
   return batch;

@@ -21,7 +21,8 @@ struct scene : unit_world {
   explicit scene(const remap::capabilities& caps = small_part()) : unit_world(caps) {
     for (const spec::source_id device : {nic, disk}) {
       tables.attach(device, device == nic ? domain : domain + 1);
-      for (std::uint64_t n = 0; n < 16; ++n) tables.map(device, iova + n * spec::page_size, frame + n * spec::page_size);
+      for (std::uint64_t n = 0; n < 16; ++n)
+        tables.map(device, iova + n * spec::page_size, frame + n * spec::page_size);
     }
   }
   template <class Field>
@@ -38,8 +39,12 @@ struct scene : unit_world {
   [[nodiscard]] bool is_stale(spec::source_id device, std::uint64_t n = 0) {
     return read(device, iova + n * spec::page_size).address == frame + n * spec::page_size;
   }
-  [[nodiscard]] std::uint64_t granularity_of_context() { return reg::ccmd::caig::get(read_register<reg::ccmd>()); }
-  [[nodiscard]] std::uint64_t granularity_of_iotlb() { return reg::iotlb::iaig::get(read_register<reg::iotlb>()); }
+  [[nodiscard]] std::uint64_t granularity_of_context() {
+    return reg::ccmd::caig::get(read_register<reg::ccmd>());
+  }
+  [[nodiscard]] std::uint64_t granularity_of_iotlb() {
+    return reg::iotlb::iaig::get(read_register<reg::iotlb>());
+  }
 };
 
 TEST(commands, before_te_requests_pass_untranslated) {
@@ -188,8 +193,8 @@ TEST(commands, a_changed_context_entry_is_used_after_its_invalidation_and_not_be
   spec::context_entry entry = s.tables.context(nic);
   s.tables.set_context(nic, entry.set_present(false));
   EXPECT_EQ(s.read(nic, iova).how, completion::done) << "the stale hit";
-  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::sid::of(nic.value()) |
-                              reg::ccmd::did::of(domain));
+  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) |
+                              reg::ccmd::sid::of(nic.value()) | reg::ccmd::did::of(domain));
   s.settle();
   EXPECT_EQ(s.granularity_of_context(), 3U);
   EXPECT_EQ(s.read(nic, iova).how, completion::blocked);
@@ -214,7 +219,8 @@ TEST(commands, the_function_mask_widens_a_device_selective_invalidation) {
       s.tables.attach(spec::source_id::from_bdf(0, 4, function), domain);
     }
     s.enable();
-    for (unsigned function = 0; function < 8; ++function) s.read(spec::source_id::from_bdf(0, 4, function), iova);
+    for (unsigned function = 0; function < 8; ++function)
+      s.read(spec::source_id::from_bdf(0, 4, function), iova);
     s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::fm::of(mask) |
                                 reg::ccmd::sid::of(spec::source_id::from_bdf(0, 4, 0).value()));
     s.settle();
@@ -277,11 +283,13 @@ TEST(commands, a_domain_selective_iotlb_invalidation_leaves_other_domains) {
 TEST(commands, a_page_selective_invalidation_covers_its_mask_and_no_more) {
   scene s;
   s.enable();
-  for (std::uint64_t n = 0; n < 8; ++n) s.make_stale(nic, n);
+  for (std::uint64_t n = 0; n < 8; ++n)
+    s.make_stale(nic, n);
   s.invalidate_iotlb_page(domain, iova + 3 * spec::page_size, 1);
   s.settle();
   EXPECT_EQ(s.granularity_of_iotlb(), 3U);
-  for (std::uint64_t n = 0; n < 8; ++n) EXPECT_EQ(s.is_stale(nic, n), n != 2 && n != 3) << n;
+  for (std::uint64_t n = 0; n < 8; ++n)
+    EXPECT_EQ(s.is_stale(nic, n), n != 2 && n != 3) << n;
 }
 
 TEST(commands, a_mask_beyond_mamv_is_an_error_that_does_nothing) {
@@ -329,8 +337,8 @@ TEST(commands, a_drain_waits_for_the_kind_of_request_that_was_asked_for) {
     s.hold_answers = true;
     s.offer(1, nic, kind, iova);
     s.settle();
-    s.write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1) | reg::iotlb::dr::of(reads ? 1 : 0) |
-                                 reg::iotlb::dw::of(writes ? 1 : 0));
+    s.write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1) |
+                                 reg::iotlb::dr::of(reads ? 1 : 0) | reg::iotlb::dw::of(writes ? 1 : 0));
     s.settle();
     const bool done = reg::iotlb::ivt::get(s.read_register<reg::iotlb>()) == 0;
     s.unit.answered(s.held.at(0), true, s.now_ps());
@@ -391,7 +399,8 @@ TEST(commands, protected_regions_block_while_they_are_on_and_record_nothing) {
   s.settle();
   EXPECT_EQ(reg::pmen::prs::get(s.read_register<reg::pmen>()), 1U);
   EXPECT_EQ(s.read(nic, 0x1fffc0).how, completion::done);
-  EXPECT_EQ(s.dma(nic, access_kind::read, 0x1fffc0, 128).how, completion::blocked) << "the last bytes reach into it";
+  EXPECT_EQ(s.dma(nic, access_kind::read, 0x1fffc0, 128).how, completion::blocked)
+      << "the last bytes reach into it";
   EXPECT_EQ(s.read(nic, 0x200000).how, completion::blocked);
   EXPECT_EQ(s.read(nic, 0x5fffc0).how, completion::blocked) << "the limit's low bits count as ones";
   EXPECT_EQ(s.read(nic, 0x600000).how, completion::done);

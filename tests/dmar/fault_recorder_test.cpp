@@ -87,13 +87,16 @@ TEST(fault_recorder, a_fault_while_the_only_record_is_taken_overflows_and_is_los
 
 TEST(fault_recorder, several_records_are_used_in_a_circle) {
   scene s(wide_part());
-  for (std::uint64_t n = 0; n < 8; ++n) s.read(nic, unmapped + n * 0x1000);
-  for (unsigned n = 0; n < 8; ++n) EXPECT_EQ(s.read_register<reg::frcd_lo>(n), unmapped + n * 0x1000);
+  for (std::uint64_t n = 0; n < 8; ++n)
+    s.read(nic, unmapped + n * 0x1000);
+  for (unsigned n = 0; n < 8; ++n)
+    EXPECT_EQ(s.read_register<reg::frcd_lo>(n), unmapped + n * 0x1000);
   EXPECT_EQ(s.status<reg::fsts::pfo>(), 0U);
   EXPECT_EQ(s.status<reg::fsts::fri>(), 0U);
   s.read(nic, unmapped + 0x8000);
   EXPECT_EQ(s.status<reg::fsts::pfo>(), 1U) << "all eight are taken";
-  for (unsigned n = 0; n < 8; ++n) s.clear_record(n);
+  for (unsigned n = 0; n < 8; ++n)
+    s.clear_record(n);
   s.write_register<reg::fsts>(reg::fsts::pfo::of(1));
   EXPECT_EQ(s.status<reg::fsts::ppf>(), 0U);
   s.read(nic, unmapped + 0x9000);

@@ -41,19 +41,22 @@ TEST_P(register_file_of, a_part_holds_its_reset_values_after_power_on) {
 }
 
 TEST_P(register_file_of, a_part_lets_software_change_writable_bits_and_no_others) {
-  file.for_each([this](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t before) {
-    write(file, offset, layout.size_bits, ~std::uint64_t{0});
-    const std::uint64_t after = file.read_bytes(offset, layout.size_bits / 8);
-    EXPECT_EQ(after & ~layout.writable(), before & ~layout.writable() & ~layout.write_one_to_clear()) << layout.name;
-    write(file, offset, layout.size_bits, 0);
-    EXPECT_EQ(file.read_bytes(offset, layout.size_bits / 8) & layout.writable(), 0U) << layout.name;
-  });
+  file.for_each(
+      [this](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t before) {
+        write(file, offset, layout.size_bits, ~std::uint64_t{0});
+        const std::uint64_t after = file.read_bytes(offset, layout.size_bits / 8);
+        EXPECT_EQ(after & ~layout.writable(), before & ~layout.writable() & ~layout.write_one_to_clear())
+            << layout.name;
+        write(file, offset, layout.size_bits, 0);
+        EXPECT_EQ(file.read_bytes(offset, layout.size_bits / 8) & layout.writable(), 0U) << layout.name;
+      });
 }
 
 TEST_P(register_file_of, a_part_reads_zero_where_no_register_is) {
   std::vector<bool> known(file.size() / 4);
   file.for_each([&](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t) {
-    for (unsigned half = 0; half < layout.size_bits / 32; ++half) known[offset / 4 + half] = true;
+    for (unsigned half = 0; half < layout.size_bits / 32; ++half)
+      known[offset / 4 + half] = true;
   });
   for (std::uint32_t at = 0; at < file.size(); at += 4) {
     if (known[at / 4]) continue;
@@ -100,7 +103,8 @@ TEST(register_file, only_aligned_accesses_of_4_or_8_bytes_are_legal) {
   register_file file(test::small_part());
   EXPECT_TRUE(file.is_legal(reg::version::offset, 4));
   EXPECT_TRUE(file.is_legal(reg::cap_reg::offset, 8));
-  for (const unsigned bytes : {1U, 2U, 16U}) EXPECT_FALSE(file.is_legal(0, bytes));
+  for (const unsigned bytes : {1U, 2U, 16U})
+    EXPECT_FALSE(file.is_legal(0, bytes));
   EXPECT_FALSE(file.is_legal(2, 4));
   EXPECT_FALSE(file.is_legal(4, 8));
   EXPECT_FALSE(file.is_legal(file.size(), 4));
@@ -121,7 +125,8 @@ TEST(register_file, registers_without_their_capability_are_not_there) {
 TEST(register_file, the_granularity_of_protected_regions_shows_when_ones_are_written) {
   register_file file(test::small_part());
   write(file, reg::phmbase::offset, 64, ~std::uint64_t{0});
-  EXPECT_EQ(file.read<reg::phmbase>(), spec::low_bits(36) & ~spec::low_bits(register_file::protected_region_shift));
+  EXPECT_EQ(file.read<reg::phmbase>(),
+            spec::low_bits(36) & ~spec::low_bits(register_file::protected_region_shift));
 }
 
 TEST(register_file, domain_ids_beyond_nd_cannot_be_named) {

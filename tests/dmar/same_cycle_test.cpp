@@ -31,14 +31,15 @@ struct scene : unit_world {
   explicit scene(const dmar::unit_config& config) : unit_world(config) {
     for (const spec::source_id device : {nic, disk}) {
       tables.attach(device, device == nic ? domain : domain + 1);
-      for (std::uint64_t n = 0; n < 64; ++n) tables.map(device, page(n), frame(n));
+      for (std::uint64_t n = 0; n < 64; ++n)
+        tables.map(device, page(n), frame(n));
     }
     enable();
   }
   scene() : scene(config_of(plain_part())) {}
 
-  void request_at(engine::cycle arrival, std::uint64_t id, std::uint64_t address, spec::source_id device = nic,
-                  unsigned port = 0) {
+  void request_at(engine::cycle arrival, std::uint64_t id, std::uint64_t address,
+                  spec::source_id device = nic, unsigned port = 0) {
     run_to(arrival);
     ASSERT_TRUE(offer(id, device, access_kind::read, address, 64, port));
   }
@@ -47,9 +48,9 @@ struct scene : unit_world {
   [[nodiscard]] engine::cycle ended(std::uint64_t id) const { return find(responses, id).at; }
 };
 
-// Timing of config_of(): look-ups 3 cycles, structure look-up 1, a table read 20 (seen after 21), page-selective
-// invalidation 16. A request that arrives at t is admitted at t + 1 and looked up at t + 4; with its upper tables
-// cached its walk ends at t + 4 + 1 + 21 = t + 26.
+// Timing of config_of(): look-ups 3 cycles, structure look-up 1, a table read 20 (seen after 21),
+// page-selective invalidation 16. A request that arrives at t is admitted at t + 1 and looked up at t + 4;
+// with its upper tables cached its walk ends at t + 4 + 1 + 21 = t + 26.
 constexpr engine::cycle looked_up = 4;
 constexpr engine::cycle walked = 26;
 constexpr engine::cycle invalidated = 1 + 16;
@@ -125,7 +126,8 @@ TEST(same_cycle, a_context_invalidation_poisons_the_walk_of_its_source_only) {
   s.request_at(t, 1, page(0));
   s.request_at(t + 1, 2, page(0), disk);
   s.run_to(t + 10);
-  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::sid::of(disk.value()));
+  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) |
+                              reg::ccmd::sid::of(disk.value()));
   s.settle();
   EXPECT_EQ(s.unit.statistics().poisoned, 1U);
 }
@@ -165,7 +167,8 @@ TEST(same_cycle, misses_to_one_page_share_a_walk_even_while_it_waits_for_a_walke
   s.settle();
   EXPECT_EQ(s.unit.statistics().walks, 3U);
   EXPECT_EQ(s.unit.statistics().merged, 2U);
-  for (const std::uint64_t id : {2U, 3U, 4U}) EXPECT_EQ(s.target(id), frame(2));
+  for (const std::uint64_t id : {2U, 3U, 4U})
+    EXPECT_EQ(s.target(id), frame(2));
 }
 
 TEST(same_cycle, two_fills_to_one_set_go_in_walker_order) {
@@ -175,7 +178,8 @@ TEST(same_cycle, two_fills_to_one_set_go_in_walker_order) {
   scene s(config);
   s.read(nic, page(0));
   s.read(disk, page(0));
-  // Two walks that end in the same cycle: the second read is issued one cycle later and answered one cycle sooner.
+  // Two walks that end in the same cycle: the second read is issued one cycle later and answered one cycle
+  // sooner.
   s.memory.set_delay(20 * scene::period);
   const engine::cycle t = s.wheel.now();
   s.request_at(t, 1, page(1));
@@ -204,17 +208,20 @@ TEST(same_cycle, ports_take_turns) {
   config.ports = 3;
   scene s(config);
   const engine::cycle t = s.wheel.now();
-  for (unsigned port = 0; port < 3; ++port) ASSERT_TRUE(s.offer(10 + port, nic, access_kind::read, page(0), 64, port));
+  for (unsigned port = 0; port < 3; ++port)
+    ASSERT_TRUE(s.offer(10 + port, nic, access_kind::read, page(0), 64, port));
   s.run_to(t + 1);
   // Port 0 has been served and offers again: it is last now.
   ASSERT_TRUE(s.offer(20, nic, access_kind::read, page(0), 64, 0));
   s.settle();
   std::vector<std::uint64_t> order;
-  for (const auto& each : s.admissions) order.push_back(each.id);
+  for (const auto& each : s.admissions)
+    order.push_back(each.id);
   EXPECT_EQ(order, (std::vector<std::uint64_t>{10, 11, 12, 20}));
   // After port 0 it is the turn of port 1, also when nobody asked for a while.
   s.admissions.clear();
-  for (unsigned port = 0; port < 3; ++port) ASSERT_TRUE(s.offer(30 + port, nic, access_kind::read, page(0), 64, port));
+  for (unsigned port = 0; port < 3; ++port)
+    ASSERT_TRUE(s.offer(30 + port, nic, access_kind::read, page(0), 64, port));
   s.settle();
   EXPECT_EQ(s.admissions.front().id, 31U);
 }
@@ -225,7 +232,8 @@ TEST(same_cycle, a_replay_goes_before_a_new_request) {
   const engine::cycle t = s.wheel.now();
   s.request_at(t, 1, page(1));
   s.request_at(t + 2, 2, page(1));
-  // The walk ends at t + 26 and request 2 replays then: a new request that could be admitted in that cycle waits.
+  // The walk ends at t + 26 and request 2 replays then: a new request that could be admitted in that cycle
+  // waits.
   s.request_at(t + walked - 1, 3, page(0));
   s.settle();
   EXPECT_EQ(unit_world::find(s.admissions, 3).at, t + walked + 1);
@@ -238,7 +246,8 @@ TEST(same_cycle, walkers_are_granted_in_order_of_misses) {
   scene s(config);
   s.read(nic, page(0));
   const engine::cycle t = s.wheel.now();
-  for (std::uint64_t n = 1; n <= 3; ++n) s.request_at(t + n, n, page(n));
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    s.request_at(t + n, n, page(n));
   s.settle();
   EXPECT_EQ(s.left(1), t + 1 + walked);
   EXPECT_EQ(s.left(2), s.left(1) + 22) << "granted in the cycle in which the first ends";
@@ -250,7 +259,8 @@ TEST(same_cycle, a_table_read_goes_before_a_request) {
   s.read(nic, page(0));
   const engine::cycle t = s.wheel.now();
   s.table_reads.clear();
-  // Looked up at t + 4, its table read wants the port at t + 5. A hit that is looked up at t + 5 wants it, too.
+  // Looked up at t + 4, its table read wants the port at t + 5. A hit that is looked up at t + 5 wants it,
+  // too.
   s.request_at(t, 1, page(1));
   s.request_at(t + 1, 2, page(0));
   s.settle();
@@ -283,7 +293,8 @@ TEST(same_cycle, the_order_of_calls_within_one_time_changes_nothing) {
     s.settle();
     std::vector<unsigned> slots = s.held;
     if (swapped) std::reverse(slots.begin(), slots.end());
-    for (const unsigned slot : slots) s.unit.answered(slot, true, s.now_ps());
+    for (const unsigned slot : slots)
+      s.unit.answered(slot, true, s.now_ps());
     s.settle();
     auto diary = s.admissions;
     diary.insert(diary.end(), s.forwards.begin(), s.forwards.end());

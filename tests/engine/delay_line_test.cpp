@@ -19,7 +19,8 @@ TEST(delay_line, gives_an_item_out_after_its_latency_and_not_one_cycle_before) {
 
 TEST(delay_line, keeps_the_order_and_the_bound) {
   delay_line<int> line{3, 1};
-  for (int i = 0; i < 3; ++i) line.push(i, static_cast<cycle>(i));
+  for (int i = 0; i < 3; ++i)
+    line.push(i, static_cast<cycle>(i));
   EXPECT_TRUE(line.full());
   EXPECT_EQ(line.pop(), 0);
   EXPECT_FALSE(line.full());

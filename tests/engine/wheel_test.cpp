@@ -16,7 +16,8 @@ using namespace vtd::engine;
 // Records the cycles of its steps, and asks for the wake-ups it was told to ask for.
 class recorder : public component {
 public:
-  recorder(wheel& w, std::vector<std::pair<cycle, int>>& log, int name) : component(w), log_(log), name_(name) {}
+  recorder(wheel& w, std::vector<std::pair<cycle, int>>& log, int name)
+      : component(w), log_(log), name_(name) {}
   void step(cycle now) override {
     log_.emplace_back(now, name_);
     if (auto it = then_.find(now); it != then_.end()) wake_at(it->second);
@@ -145,7 +146,8 @@ TEST(wheel, agrees_with_a_sorted_list_on_random_wake_ups) {
   wheel w{vtd::engine::clock{1000}};
   log_type log;
   std::vector<std::unique_ptr<recorder>> all;
-  for (int i = 0; i < 20; ++i) all.push_back(std::make_unique<recorder>(w, log, i));
+  for (int i = 0; i < 20; ++i)
+    all.push_back(std::make_unique<recorder>(w, log, i));
   log_type expected;
   std::vector<cycle> pending(20, never);
   for (int round = 0; round < 3000; ++round) {

@@ -38,9 +38,9 @@ public:
   };
 
   explicit platform_world(const dmar::unit_config& config, const sc_core::sc_module_name& name = "world")
-      : sc_module(name), wheel("wheel", engine::clock{period}), store(std::uint64_t{1} << 40), path(store, host::store_path_config{}),
-        tables(words), unit("unit", wheel, config), ram("memory", path, platform::memory_timing{}, 1),
-        sink("sink", 1), device("device"), cpu("cpu") {
+      : sc_module(name), wheel("wheel", engine::clock{period}), store(std::uint64_t{1} << 40),
+        path(store, host::store_path_config{}), tables(words), unit("unit", wheel, config),
+        ram("memory", path, platform::memory_timing{}, 1), sink("sink", 1), device("device"), cpu("cpu") {
     device.register_nb_transport_bw(this, &platform_world::backward_phase);
     device.register_invalidate_direct_mem_ptr(this, &platform_world::on_withdraw);
     device.bind(unit.upstream[0]);

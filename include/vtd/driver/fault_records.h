@@ -40,8 +40,9 @@ struct fault_batch {
   std::vector<fault_report> faults;
 };
 
-/// Reads all full records, oldest first, clears each, and then PFO. Hardware may add records meanwhile: they are
-/// read as well, up to a bound. VT-d 7.3.1, 10.4.9
-[[nodiscard]] fault_batch take_faults(const register_block& registers, spec::cap capability, const omit& forget);
+/// Reads all full records, oldest first, clears each, and then PFO. Hardware may add records meanwhile: they
+/// are read as well, up to a bound. VT-d 7.3.1, 10.4.9
+[[nodiscard]] fault_batch take_faults(const register_block& registers, spec::cap capability,
+                                      const omit& forget);
 
 } // namespace vtd::driver

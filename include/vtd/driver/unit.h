@@ -26,8 +26,8 @@ struct unit_options {
 /// Register-based invalidation only. Everything throws unit_error when the unit does not answer in time.
 class unit {
 public:
-  /// Reads VER, CAP and ECAP. Throws unit_error (step probe) when nothing answers or the values make no sense.
-  /// `machine` and `forget` must outlive this.
+  /// Reads VER, CAP and ECAP. Throws unit_error (step probe) when nothing answers or the values make no
+  /// sense. `machine` and `forget` must outlive this.
   unit(hardware& machine, unsigned index, const unit_info& info, unsigned host_address_width,
        const unit_options& options, const omit& forget);
   unit(const unit&) = delete;
@@ -53,8 +53,8 @@ public:
   [[nodiscard]] bool supports_levels(unsigned levels) const;
   [[nodiscard]] root_table& tables() { return tables_; }
 
-  /// Switches off what firmware left on: translation, interrupt remapping, the invalidation queue; clears old fault
-  /// records and masks the fault event.
+  /// Switches off what firmware left on: translation, interrupt remapping, the invalidation queue; clears old
+  /// fault records and masks the fault event.
   void quiesce();
   /// Write-buffer flush, root table, global invalidations, fault event. After it, enable() may follow.
   /// `on_fault` is called from the interrupt handler; it should call handle_faults.
@@ -73,7 +73,8 @@ public:
   void invalidate_iotlb_domain(std::uint16_t domain_id);
   /// [begin, end) of the domain, pages: page-selective where PSI and MAMV allow one command, else the domain.
   /// `leaves_only`: no table was freed or replaced, paging-structure caches may stay (IH).
-  void invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end, bool leaves_only);
+  void invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end,
+                              bool leaves_only);
 
   /// Reads and clears all fault records.
   [[nodiscard]] fault_batch take_faults();
