@@ -79,6 +79,9 @@ configure "$scratch/examples"
 "$cmake" --build "$scratch/examples/build"
 ctest=$(dirname "$cmake")/ctest
 export VTD_DATA_DIR=$prefix/share/vtd # never the checkout's data
+if [ -x "$prefix/bin/vtdsim" ]; then
+  (cd "$scratch" && "$prefix/bin/vtdsim" boards)
+fi
 "$ctest" --test-dir "$scratch/examples/build" --output-on-failure --no-tests=error
 # Every example alone, as somebody who copies one folder has it: configuring shows what it lacks.
 for folder in "$scratch"/examples/*/; do
