@@ -19,6 +19,12 @@ int sc_main(int argc, char** argv) {
   try {
     vtdsim::add_verbs(app, status);
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) {
+      const auto rest = app.remaining();
+      std::cerr << "vtdsim: " << (rest.empty() ? "no verb given" : "unknown verb '" + rest.front() + "'")
+                << ", expected one of boards, run, lspci, dmar, dump; see vtdsim --help\n";
+      return 2;
+    }
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {

@@ -37,18 +37,17 @@ void write_text(const std::filesystem::path& file, const std::string& text) {
 
 /// `--json[=FILE]`: nothing, stdout, or a file.
 struct json_option {
-  bool wanted = false;
+  const CLI::Option* option = nullptr;
   std::string file;
   void add(CLI::App& verb) {
-    verb.add_option("--json", file, "machine-readable output, to stdout or to FILE")
-        ->expected(0, 1)
-        ->type_name("[FILE]")
-        ->default_str("")
-        ->each([this](const std::string&) { wanted = true; });
+    option = verb.add_option("--json", file, "machine-readable output, to stdout or to FILE")
+                 ->expected(0, 1)
+                 ->type_name("[FILE]");
   }
-  [[nodiscard]] bool to_stdout() const { return wanted && file.empty(); }
+  [[nodiscard]] bool wanted() const { return option->count() != 0; }
+  [[nodiscard]] bool to_stdout() const { return wanted() && file.empty(); }
   void write(const std::string& text) const {
-    if (!wanted) return;
+    if (!wanted()) return;
     if (file.empty()) {
       std::cout << text;
     } else {
@@ -77,7 +76,7 @@ void list_boards(const std::string& data, const json_option& as_json) {
                     {"confidence", models::to_string(board.how)},
                     {"title", board.title}});
   }
-  if (as_json.wanted) return as_json.write(list.dump(2) + "\n");
+  if (as_json.wanted()) return as_json.write(list.dump(2) + "\n");
   for (const json& b : list) {
     std::cout << fmt::format("{:<16} {:<8} VT-d {:<7} {} units  {:<11} {}\n", b["name"].get<std::string>(),
                              b["chipset"].get<std::string>(), b["vtd"].get<std::string>(),
@@ -173,7 +172,7 @@ void decode_table(const std::string& file, const json_option& as_json) {
   try {
     info = vtd::driver::parse_dmar(table);
   } catch (const std::exception& error) {
-    if (as_json.wanted) {
+    if (as_json.wanted()) {
       const json out{{"schema", "vtd.dmar/1"}, {"valid", false}, {"error", error.what()}};
       as_json.write(out.dump(2) + "\n");
     }
@@ -192,7 +191,7 @@ void decode_table(const std::string& file, const json_option& as_json) {
     out["warnings"].push_back(
         {{"offset", offset}, {"what", warning.text}, {"name", vtd::driver::warning_name(warning.kind)}});
   }
-  if (as_json.wanted) return as_json.write(out.dump(2) + "\n");
+  if (as_json.wanted()) return as_json.write(out.dump(2) + "\n");
   std::cout << fmt::format("DMAR {} {}: {} bytes, host address width {}, flags {:#x}\n", info.oem_id,
                            info.oem_table_id, out["length"].get<unsigned>(), info.host_address_width,
                            info.flags);
@@ -244,8 +243,9 @@ std::pair<std::string, std::string> setting_of(const std::string& text) {
 } // namespace
 
 void add_verbs(CLI::App& app, int& status) {
-  app.require_subcommand(1);
-  app.fallthrough();
+  app.require_subcommand(0, 1);
+  // A verb that is not there is told by name, in main.
+  app.allow_extras();
   const auto data = std::make_shared<std::string>();
   app.add_option("--data", *data, "directory with boards/ and presets/");
 

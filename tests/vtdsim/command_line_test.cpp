@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as a user meets it: exit status, one-line errors, JSON by the contract.
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace {
+
+using json = nlohmann::json;
+
+struct outcome {
+  int status = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string contents(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class command_line : public testing::Test {
+protected:
+  command_line() {
+    scratch_ = std::filesystem::temp_directory_path() / ("vtdsim_test_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(scratch_);
+  }
+  ~command_line() override { std::filesystem::remove_all(scratch_); }
+  command_line(const command_line&) = delete;
+  command_line& operator=(const command_line&) = delete;
+
+  outcome run(const std::string& arguments) const {
+    const auto out = scratch_ / "out";
+    const auto err = scratch_ / "err";
+    const std::string command =
+        std::string(VTD_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string();
+    const int status = std::system(command.c_str()); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, contents(out), contents(err)};
+  }
+  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(scratch_ / name, std::ios::binary) << text;
+    return (scratch_ / name).string();
+  }
+  void expect_refused(const std::string& arguments, const std::string& named) const {
+    const outcome got = run(arguments);
+    EXPECT_EQ(got.status, 2) << arguments << '\n' << got.err;
+    EXPECT_NE(got.err.find(named), std::string::npos) << arguments << '\n' << got.err;
+    EXPECT_EQ(std::count(got.err.begin(), got.err.end(), '\n'), 1) << got.err;
+  }
+
+  std::filesystem::path scratch_;
+};
+
+TEST_F(command_line, the_main_job_runs_and_its_json_keeps_the_contract) {
+  const outcome got = run("run --board dq35jo --pages 64 --json");
+  ASSERT_EQ(got.status, 0) << got.err;
+  const json r = json::parse(got.out);
+  EXPECT_EQ(r.begin().key().empty(), false);
+  EXPECT_EQ(got.out.find("\"schema\""), got.out.find('"')) << "the document begins with its schema";
+  EXPECT_EQ(r["board"], "dq35jo");
+  EXPECT_EQ(r["preset"], "g0");
+  EXPECT_EQ(r["seed"], 1);
+  ASSERT_EQ(r["units"].size(), 4U);
+  for (const json& unit : r["units"]) {
+    for (const char* key : {"requests", "iotlb_hits", "iotlb_misses", "context_hits", "context_misses",
+                            "walk_reads", "faults"}) {
+      EXPECT_TRUE(unit[key].is_number()) << key;
+    }
+    EXPECT_EQ(unit["base"].get<std::string>().substr(0, 2), "0x");
+  }
+  ASSERT_EQ(r["faults"].size(), 1U);
+  EXPECT_EQ(r["faults"][0]["source_id"], "01:00.0");
+  EXPECT_EQ(r["faults"][0]["access"], "write");
+  EXPECT_EQ(r["faults"][0]["reason"], 5);
+  EXPECT_EQ(r["faults"][0]["condition"], "LGN.2.np");
+  EXPECT_EQ(r["dma"]["verified"], true);
+  EXPECT_EQ(r["dma"]["errors"], 0);
+  ASSERT_EQ(r["sweep"].size(), 7U);
+  const json& small = r["sweep"][0];
+  EXPECT_EQ(small["pages"], 1);
+  EXPECT_EQ(small["hit_rate"], 1.0);
+  EXPECT_TRUE(small["latency_ns_miss"].is_null());
+  const json& large = r["sweep"][6];
+  EXPECT_LT(large["hit_rate"], 0.5) << "64 pages, 16 entries";
+  EXPECT_GT(large["latency_ns_miss"], large["latency_ns_hit"]);
+  EXPECT_GT(large["latency_ns_hit"], large["latency_ns_off"]);
+  EXPECT_GT(large["walk_reads_per_request"], 0.5);
+  EXPECT_EQ(got.err.find("SystemC 2"), std::string::npos) << "no banner";
+}
+
+TEST_F(command_line, equal_runs_give_equal_bytes_and_another_seed_does_not) {
+  const std::string one = run("run --board dq35jo --pages 32 --json").out;
+  EXPECT_EQ(one, run("run --board dq35jo --pages 32 --json").out);
+  EXPECT_NE(one, run("run --board dq35jo --pages 32 --seed 2 --json").out);
+}
+
+TEST_F(command_line, every_board_runs) {
+  for (const std::string board : {"dq35jo", "dc7800", "synthetic-wide", "generic"}) {
+    EXPECT_EQ(run("run --pages 4 --board " + board).status, 0) << board;
+  }
+}
+
+TEST_F(command_line, a_forgotten_flush_is_named_and_fails_the_run) {
+  const outcome got = run("run --board dq35jo --pages 1 --forget context-entry-flush");
+  EXPECT_EQ(got.status, 1);
+  EXPECT_NE(got.out.find("visibility.cache-line"), std::string::npos);
+  EXPECT_NE(got.out.find("context entry 01:00.0: saw not present; driver wrote present"), std::string::npos)
+      << got.out;
+  EXPECT_NE(
+      run("run --board dq35jo --pages 1 --forget write-buffer-flush").out.find("visibility.write-buffer"),
+      std::string::npos);
+}
+
+TEST_F(command_line, one_parameter_can_be_changed) {
+  const json r = json::parse(run("run --board dq35jo --pages 64 --set iotlb.entries=64 --json").out);
+  EXPECT_GT(r["sweep"][6]["hit_rate"], 0.8) << "16 entries give about a quarter";
+}
+
+TEST_F(command_line, a_report_is_one_page_without_network) {
+  const std::string directory = (scratch_ / "report").string();
+  ASSERT_EQ(run("run --board dq35jo --pages 16 --report " + directory).status, 0);
+  const std::string page = contents(directory + "/index.html");
+  EXPECT_NE(page.find("<svg"), std::string::npos);
+  EXPECT_EQ(page.find("http://"), std::string::npos);
+  EXPECT_EQ(page.find("https://"), std::string::npos);
+  EXPECT_NE(page.find("assumed"), std::string::npos);
+  EXPECT_TRUE(json::accept(contents(directory + "/run.json")));
+}
+
+TEST_F(command_line, a_generated_table_decodes_and_runs) {
+  const std::string table = (scratch_ / "table").string();
+  ASSERT_EQ(run("dmar --board dc7800 -o " + table).status, 0);
+  const json decoded = json::parse(run("dmar --decode " + table + " --json").out);
+  EXPECT_EQ(decoded["valid"], true);
+  EXPECT_EQ(decoded["length"], 0x198);
+  EXPECT_EQ(decoded["host_address_width"], 36);
+  EXPECT_EQ(decoded["structures"].size(), 12U);
+  EXPECT_TRUE(decoded["warnings"].empty());
+  EXPECT_EQ(run("run --pages 4 --acpi " + table).status, 0);
+}
+
+TEST_F(command_line, boards_and_functions_are_listed) {
+  const json boards = json::parse(run("boards --json").out);
+  bool found = false;
+  for (const json& b : boards)
+    found = found || (b["name"] == "dq35jo" && b["units"] == 4 && b["vtd"] == "on");
+  EXPECT_TRUE(found);
+  const std::string list = run("lspci --board dq35jo -nn").out;
+  EXPECT_NE(list.find("00:1e.0 PCI bridge [0604]: Intel Corporation 82801 PCI Bridge [8086:244e] (rev 92)\n"),
+            std::string::npos);
+  EXPECT_EQ(std::count(list.begin(), list.end(), '\n'), 24);
+  EXPECT_NE(run("dump --board dq35jo --device 01:00.0").out.find("01:00.0  Context_entry"),
+            std::string::npos);
+}
+
+TEST_F(command_line, unusable_input_is_one_clear_line_and_status_2) {
+  expect_refused("run --board dq35xx", "dq35xx");
+  expect_refused("run --board " + file("bad.json", "{\"name\": 7}"), "name");
+  expect_refused("run --board " + file("broken.json", "{"), "broken.json");
+  expect_refused("run --preset g9", "g9");
+  expect_refused("run --set iotlb.entris=4", "iotlb.entris");
+  expect_refused("run --set iotlb.entries", "KEY=VALUE");
+  expect_refused("run --forget the-milk", "the-milk");
+  expect_refused("run --acpi " + file("empty", ""), "48");
+  expect_refused("dmar --decode " + file("short", "DMAR"), "48");
+  expect_refused("dmar --decode /does/not/exist", "/does/not/exist");
+  expect_refused("fly", "fly");
+  expect_refused("", "no verb");
+}
+
+TEST_F(command_line, a_table_that_is_truncated_or_has_a_wrong_checksum_is_refused) {
+  const std::string table = (scratch_ / "table").string();
+  ASSERT_EQ(run("dmar --board dc7800 -o " + table).status, 0);
+  std::string bytes = contents(table);
+  expect_refused("run --acpi " + file("cut", bytes.substr(0, 100)), "length is 408");
+  bytes[20] = static_cast<char>(bytes[20] + 1);
+  expect_refused("run --acpi " + file("changed", bytes), "checksum");
+}
+
+} // namespace
