@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace vtd::spec {
 namespace {
@@ -148,10 +149,13 @@ TEST(register_layout, exists_by_capabilities_and_by_revision) {
 }
 
 TEST(spec_revision, is_major_and_minor_in_order) {
-  EXPECT_EQ(rev_1_1, 0x11);
-  EXPECT_LT(rev_1_1, rev_2_0);
-  EXPECT_LT(rev_2_5, rev_3_0);
-  EXPECT_EQ(newest_revision, rev_5_0);
+  constexpr std::pair<spec_revision, int> all[] = {
+      {rev_1_0, 0x10}, {rev_1_1, 0x11}, {rev_2_0, 0x20}, {rev_2_2, 0x22}, {rev_2_4, 0x24}, {rev_2_5, 0x25},
+      {rev_3_0, 0x30}, {rev_3_3, 0x33}, {rev_4_0, 0x40}, {rev_4_1, 0x41}, {rev_5_0, 0x50}};
+  for (const auto& [revision, value] : all) {
+    EXPECT_EQ(revision, value);
+    EXPECT_LE(revision, newest_revision);
+  }
 }
 
 } // namespace

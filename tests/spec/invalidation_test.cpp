@@ -248,10 +248,69 @@ TEST(wait_descriptor, writes_each_field_to_its_bits_and_reads_it_back) {
   EXPECT_EQ((wait_descriptor{invalidation_descriptor{5, 0x1003}}).status_address(), 0x1000U);
 }
 
+// A field that is a bit too wide or too narrow shows here.
+TEST(invalidation_descriptor, of_all_ones_reads_the_largest_value_of_every_field) {
+  constexpr invalidation_descriptor ones{all_ones, all_ones};
+  const context_cache_descriptor context{ones};
+  EXPECT_EQ(context.granularity(), context_granularity::device);
+  EXPECT_EQ(context_cache_descriptor::domain_id_field::get(context.lo), 0xffffU);
+  EXPECT_EQ(context_cache_descriptor::source_id_field::get(context.lo), 0xffffU);
+  EXPECT_EQ(context.function_mask(), 3U);
+  const iotlb_descriptor iotlb{ones};
+  EXPECT_EQ(iotlb.granularity(), iotlb_granularity::page);
+  EXPECT_EQ(iotlb_descriptor::domain_id_field::get(iotlb.lo), 0xffffU);
+  EXPECT_EQ(iotlb.address_mask(), 63U);
+  EXPECT_EQ(iotlb.address(), bits(63, 12));
+  const device_tlb_descriptor device{ones};
+  EXPECT_EQ(device.max_pending(), 31U);
+  EXPECT_EQ(device.physical_source().value(), 0xffff);
+  EXPECT_EQ(device_tlb_descriptor::source_id_field::get(device.lo), 0xffffU);
+  const interrupt_entry_cache_descriptor entries{ones};
+  EXPECT_EQ(entries.index_mask(), 31U);
+  EXPECT_EQ(interrupt_entry_cache_descriptor::index_field::get(entries.lo), 0xffffU);
+  const wait_descriptor wait{ones};
+  EXPECT_EQ(wait_descriptor::status_data_field::get(wait.lo), 0xffffffffU);
+  EXPECT_EQ(wait.status_address(), bits(63, 2));
+}
+
 TEST(invalidation_descriptor, can_clear_what_was_set) {
-  EXPECT_EQ(wait_descriptor{}.set_interrupt(true).set_interrupt(false), wait_descriptor{});
-  EXPECT_EQ(iotlb_descriptor{}.set_hint(true).set_hint(false), iotlb_descriptor{});
-  EXPECT_EQ(iotlb_descriptor{}.set_domain_id(0xffff).set_domain_id(0), iotlb_descriptor{});
+  const auto cleared_wait = wait_descriptor{invalidation_descriptor{all_ones, all_ones}}
+                                .set_interrupt(false)
+                                .set_status_write(false)
+                                .set_fence(false)
+                                .set_page_request_drain(false)
+                                .set_status_data(0)
+                                .set_status_address(0);
+  EXPECT_EQ(cleared_wait.lo, ~(bits(7, 4) | bits(63, 32)));
+  EXPECT_EQ(cleared_wait.hi, bits(1, 0));
+  const auto cleared_iotlb = iotlb_descriptor{invalidation_descriptor{all_ones, all_ones}}
+                                 .set_granularity(iotlb_granularity::none)
+                                 .set_drain_writes(false)
+                                 .set_drain_reads(false)
+                                 .set_domain_id(0)
+                                 .set_address(0)
+                                 .set_address_mask(0)
+                                 .set_hint(false);
+  EXPECT_EQ(cleared_iotlb.lo, ~(bits(7, 4) | bits(31, 16)));
+  EXPECT_EQ(cleared_iotlb.hi, bits(11, 7));
+  const auto cleared_entries = interrupt_entry_cache_descriptor{invalidation_descriptor{all_ones, all_ones}}
+                                   .set_index_selective(false)
+                                   .set_index_mask(0)
+                                   .set_index(0);
+  EXPECT_EQ(cleared_entries.lo, ~(bits(4, 4) | bits(31, 27) | bits(47, 32)));
+  const auto cleared_context = context_cache_descriptor{invalidation_descriptor{all_ones, all_ones}}
+                                   .set_granularity(context_granularity::none)
+                                   .set_domain_id(0)
+                                   .set_source(source_id{})
+                                   .set_function_mask(0);
+  EXPECT_EQ(cleared_context.lo, ~(bits(5, 4) | bits(31, 16) | bits(49, 32)));
+  const auto cleared_device = device_tlb_descriptor{invalidation_descriptor{all_ones, all_ones}}
+                                  .set_max_pending(32)
+                                  .set_source(source_id{})
+                                  .set_physical_source(source_id{})
+                                  .set_range(0, 0);
+  EXPECT_EQ(cleared_device.lo, ~(bits(20, 12) | bits(47, 32) | bits(63, 52)));
+  EXPECT_EQ(cleared_device.hi, bits(11, 1));
 }
 
 } // namespace

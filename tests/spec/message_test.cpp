@@ -53,6 +53,23 @@ TEST(delivery_mode, has_the_values_of_the_apic) {
   EXPECT_EQ(static_cast<int>(delivery_mode::ext_int), 7);
 }
 
+TEST(msi_message, has_no_bit_of_an_address_in_two_fields_of_a_format) {
+  using m = msi_message;
+  EXPECT_EQ(m::handle_low_field::mask | m::handle_high_field::mask | m::subhandle_valid_field::mask |
+                m::interrupt_format_field::mask,
+            0xffffcU);
+  EXPECT_EQ(m::handle_high_field::mask, 1U << 2);
+  EXPECT_EQ(m::handle_low_field::width, 15U);
+  EXPECT_EQ(m::subhandle_field::mask, 0xffffU);
+  EXPECT_EQ(m::destination_field::mask | m::interrupt_format_field::mask | m::redirection_hint_field::mask |
+                m::destination_mode_field::mask,
+            0xff01cU);
+  EXPECT_EQ(m::vector_field::mask | m::delivery_mode_field::mask | m::level_field::mask |
+                m::trigger_mode_field::mask,
+            0xc7ffU);
+  EXPECT_EQ(m::destination_high_field::mask, 0xffffffULL << 40);
+}
+
 // VT-d 5.1.2.2: handle bits 14:0 in address bits 19:5, bit 15 in bit 2.
 TEST(msi_message, spreads_a_handle_over_the_address) {
   EXPECT_EQ(msi_message::to_handle(0), (msi_message{0xfee00010, 0}));
