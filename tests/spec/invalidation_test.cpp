@@ -100,6 +100,11 @@ TEST(invalidation_descriptor, has_its_type_in_two_parts) {
   EXPECT_FALSE((invalidation_descriptor{bits(9, 9) | 1, 0}).is(descriptor_type::context_cache));
 }
 
+TEST(invalidation_descriptor, and_ranges_begin_as_zeros) {
+  EXPECT_EQ(invalidation_descriptor{}, (invalidation_descriptor{0, 0}));
+  EXPECT_EQ(address_range{}, (address_range{0, 0}));
+}
+
 TEST(invalidation_descriptor, touches_a_mask_by_a_bit_of_either_word) {
   const invalidation_descriptor mask{4, 8};
   EXPECT_FALSE((invalidation_descriptor{~mask.lo, ~mask.hi}).touches(mask));

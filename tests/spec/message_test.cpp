@@ -64,9 +64,10 @@ TEST(msi_message, has_no_bit_of_an_address_in_two_fields_of_a_format) {
   EXPECT_EQ(m::destination_field::mask | m::interrupt_format_field::mask | m::redirection_hint_field::mask |
                 m::destination_mode_field::mask,
             0xff01cU);
-  EXPECT_EQ(m::vector_field::mask | m::delivery_mode_field::mask | m::level_field::mask |
-                m::trigger_mode_field::mask,
-            0xc7ffU);
+  EXPECT_EQ(m::vector_field::mask, 0xffU);
+  EXPECT_EQ(m::delivery_mode_field::mask, 7U << 8);
+  EXPECT_EQ(m::level_field::mask, 1U << 14);
+  EXPECT_EQ(m::trigger_mode_field::mask, 1U << 15);
   EXPECT_EQ(m::destination_high_field::mask, 0xffffffULL << 40);
 }
 
