@@ -54,7 +54,8 @@ std::string plot(const std::vector<sweep_point>& points, const std::string& titl
   }
   if (most <= 0) return {};
   const double step = tick_step(most);
-  const double limit = step * std::ceil(most / step * 1.0001);
+  // A share has its own top.
+  const double limit = unit == "percent" ? 100 : step * std::ceil(most / step * 1.0001);
   const auto x = [&](std::size_t i) {
     const double span = std::max<double>(1, static_cast<double>(points.size() - 1));
     return left + static_cast<double>(i) / span * (width - left - right);

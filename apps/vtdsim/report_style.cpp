@@ -47,9 +47,9 @@ code,pre{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation M
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 details summary{cursor:pointer;color:var(--soft)}
 .units{display:flex;flex-wrap:wrap;gap:14px}
-.unit{flex:1 1 220px;border:1px solid var(--line);border-top:5px solid var(--u);border-radius:8px;padding:10px 12px;background:var(--bg)}
+.unit{flex:1 1 220px;min-width:0;border:1px solid var(--line);border-top:5px solid var(--u);border-radius:8px;padding:10px 12px;background:var(--bg)}
 .unit h3{display:flex;justify-content:space-between;gap:8px}
-.fn{display:flex;gap:8px;font-size:13px;padding:1px 0}.fn code{flex:none}.fn span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.fn{display:flex;gap:8px;font-size:13px;padding:1px 0}.fn code{flex:none}.fn span{min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .fn.in{padding-left:16px}.fn.mine{font-weight:700;background:var(--goodbg);color:var(--good);border-radius:5px;padding-left:6px}
 .rc{border:1px dashed var(--line);border-radius:10px;padding:12px}
 .rc>.soft{margin-bottom:8px}

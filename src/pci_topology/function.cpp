@@ -299,16 +299,19 @@ void function::write(unsigned offset, unsigned bytes, std::uint32_t value) {
     for (const auto& child : children_)
       child->reset();
   }
-  // Function-level reset (PCIe 2.0 6.6.2): the bit reads 0.
+  // Did this write set the bit of that byte? The bits that start a reset read 0.
+  const auto sets = [&](unsigned byte, unsigned bit) {
+    return offset <= byte && offset + bytes > byte && (value >> (8 * (byte - offset) + bit) & 1) != 0;
+  };
+  // Function-level reset (PCIe 2.0 6.6.2).
   if (const unsigned express = capability(capability_kind::pci_express); express != 0) {
     const std::uint32_t able = config_.read(express + reg::express_device_capabilities, 4);
-    const std::uint32_t control = config_.read(express + reg::express_device_control, 2);
-    if ((control & reg::express_initiate_reset) != 0 && (able & reg::express_function_level_reset) != 0)
+    if ((able & reg::express_function_level_reset) != 0 && sets(express + reg::express_device_control + 1, 7))
       reset();
   }
   if (const unsigned advanced = capability(capability_kind::advanced_features);
-      advanced != 0 && offset <= advanced + 4 && offset + bytes > advanced + 4) {
-    if ((value >> (8 * (advanced + 4 - offset)) & 1) != 0) reset();
+      advanced != 0 && sets(advanced + 4, 0)) {
+    reset();
   }
 }
 
