@@ -4,8 +4,10 @@
 #include "vtd/pci_topology/registers.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace vtd::pci_topology {
 
@@ -159,11 +161,17 @@ const function* topology::follow(std::uint8_t start_bus, std::span<const step> p
 }
 
 void topology::for_each(const std::function<void(function&)>& visit) {
-  std::vector<function*> all;
-  visit_all(roots_, [&](function& who) { all.push_back(&who); });
-  std::stable_sort(all.begin(), all.end(),
-                   [](const function* a, const function* b) { return a->id() < b->id(); });
-  for (function* each : all)
+  // By id; equal ones, which only misprogrammed bridges make, in the order of the tree.
+  std::vector<std::pair<spec::source_id, function*>> all;
+  visit_all(roots_, [&](function& who) { all.emplace_back(who.id(), &who); });
+  for (std::size_t end = 1; end < all.size(); ++end) {
+    const auto at =
+        std::upper_bound(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(end), all[end].first,
+                         [](spec::source_id id, const auto& other) { return id < other.first; });
+    std::rotate(at, all.begin() + static_cast<std::ptrdiff_t>(end),
+                all.begin() + static_cast<std::ptrdiff_t>(end) + 1);
+  }
+  for (const auto& [id, each] : all)
     visit(*each);
 }
 
