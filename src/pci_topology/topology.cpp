@@ -39,7 +39,7 @@ void visit_all(const function_list& siblings, Visitor&& visit) {
 
 } // namespace
 
-topology::topology(const topology_description& description) : description_(description) {
+topology::topology(topology_description description) : description_(std::move(description)) {
   for (const function_description& each : description_.functions) {
     if (each.present) roots_.push_back(std::make_unique<function>(each, nullptr));
   }

@@ -144,7 +144,9 @@ public:
     responses.push_back({wheel.now(), id_of(cookie), 0, how});
     return true;
   }
-  void send_message(const spec::msi_message& message) override { messages.push_back({wheel.now(), message}); }
+  void send_message(const spec::msi_message& message) override {
+    messages.emplace_back(wheel.now(), message);
+  }
   engine::picoseconds write_buffer_drain_time() override { return 10 * period; }
   void drain_write_buffer() override { drains.push_back(wheel.now()); }
   void withdraw(std::uint64_t first, std::uint64_t last) override { withdrawn.emplace_back(first, last); }

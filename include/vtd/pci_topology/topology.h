@@ -17,7 +17,7 @@ namespace vtd::pci_topology {
 class topology {
 public:
   /// Throws std::invalid_argument: a function that cannot be built, or two at one place.
-  explicit topology(const topology_description& description);
+  explicit topology(topology_description description);
 
   /// What firmware does: bus numbers (those of the description, or depth first), addresses of BARs, windows
   /// of bridges, decoding and bus mastering on.
