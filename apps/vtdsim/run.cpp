@@ -58,11 +58,23 @@ struct prepared {
   models::timing_preset preset;
   std::vector<std::byte> table;
   std::uint64_t table_address = 0;
+  vtd::driver::omit forget;
 };
+
+vtd::driver::omit omissions(const std::vector<std::string>& names) {
+  vtd::driver::omit forget;
+  for (const std::string& name : names) {
+    const auto* const known = vtd::driver::find_omission(name);
+    if (known == nullptr) throw models::board_error("--forget " + name + ": no such step");
+    forget.*(known->flag) = true;
+  }
+  return forget;
+}
 
 prepared prepare(const run_options& options, run_result& result) {
   const auto directories = models::data_directories(options.data_directory);
-  prepared out{models::load_board(options.board, directories), {}, {}, 0};
+  prepared out{models::load_board(options.board, directories), {}, {}, 0, {}};
+  out.forget = omissions(options.forget);
   if (!options.acpi_file.empty()) {
     out.table = read_bytes(options.acpi_file);
     vtd::driver::dmar_info info;
@@ -183,7 +195,7 @@ vtd::platform::endpoint& device_of(models::root_complex& machine) {
 }
 
 /// False: the table names no unit that could be used, and translation stays off.
-bool set_up_driver(session& s) {
+bool set_up_driver(session& s, const prepared& what) {
   const auto at = vtd::driver::find_dmar(*s.hardware);
   if (!at) throw vtd::driver::dmar_error("no DMAR table in memory: is VT-d switched on?");
   s.say(fmt::format("firmware: DMAR table at {:#x}", *at));
@@ -195,14 +207,8 @@ bool set_up_driver(session& s) {
     s.say("driver: no usable remapping unit, translation stays off");
     return false;
   }
-  vtd::driver::omit forget;
-  for (const std::string& name : s.options.forget) {
-    const auto* const known = vtd::driver::find_omission(name);
-    if (known == nullptr) throw models::board_error("--forget " + name + ": no such step");
-    forget.*(known->flag) = true;
-  }
   s.driver = std::make_unique<vtd::driver::driver>(*s.hardware, table, function_list(s.machine.pci()),
-                                                   vtd::driver::driver_options{}, forget);
+                                                   vtd::driver::driver_options{}, what.forget);
   return true;
 }
 
@@ -225,7 +231,7 @@ void program(session& s, const prepared& what) {
     s.say("measuring with translation off ...");
     sweep(s, false);
   }
-  if (!set_up_driver(s)) return;
+  if (!set_up_driver(s, what)) return;
   s.driver->start();
   build_guest(s);
   if (s.options.measure) {
