@@ -65,7 +65,9 @@ std::string plot(const std::vector<sweep_point>& points, const std::string& titl
   std::string out =
       fmt::format("<div class=panel><h3>{}</h3><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
                   escaped(title), width, height, escaped(title));
-  for (double tick = 0; tick <= limit * 1.0001; tick += step) {
+  const auto ticks = static_cast<int>(limit / step * 1.0001);
+  for (int i = 0; i <= ticks; ++i) {
+    const double tick = i * step;
     out += fmt::format(
         "<line class=axis x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text x=\"{:.1f}\" "
         "y=\"{:.1f}\" text-anchor=end>{}</text>",

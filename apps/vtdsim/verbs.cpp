@@ -224,7 +224,8 @@ void generate_table(const std::string& data, const std::string& board, const std
 int run_verb(const run_options& options, const json_option& as_json, const std::string& report) {
   std::ostream& progress = as_json.to_stdout() ? std::cerr : std::cout;
   const run_result result =
-      run(options, [&progress](const std::string& line) { progress << line << std::endl; });
+      run(options, [&progress](const std::string& line) { progress << line << '\n'
+                                                                   << std::flush; });
   progress << to_text(result);
   as_json.write(to_json(result));
   if (!report.empty()) {

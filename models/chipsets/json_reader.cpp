@@ -78,6 +78,7 @@ std::uint64_t json_node::whole(std::uint64_t least, std::uint64_t most) const {
 double json_node::real(double least, double most) const {
   if (!value_->is_number()) reject("a number");
   const double value = value_->to_number<double>();
+  // NOLINTNEXTLINE(readability-simplify-boolean-expr): written so that NaN is rejected, too.
   if (!(value >= least && value <= most)) {
     reject("a number from " + number_text(least) + " to " + number_text(most));
   }

@@ -5,6 +5,7 @@
 #include "vtd/spec/dmar_table.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace vtd::models {
@@ -12,7 +13,7 @@ namespace vtd::models {
 namespace {
 
 engine::picoseconds ps_of(double nanoseconds) {
-  return static_cast<engine::picoseconds>(nanoseconds * 1000.0 + 0.5);
+  return static_cast<engine::picoseconds>(std::llround(nanoseconds * 1000.0));
 }
 
 remap::cache_shape shape_of(const cache_parameters& cache, std::uint64_t seed) {

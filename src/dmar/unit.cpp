@@ -2,6 +2,7 @@
 #include "vtd/dmar/unit.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vtd::dmar {
 
@@ -9,8 +10,8 @@ namespace reg = spec::reg;
 using engine::cycle;
 using engine::picoseconds;
 
-unit::unit(engine::wheel& wheel, const unit_config& config, unit_ports& ports)
-    : component(wheel), config_(config), timebase_(wheel.timebase()), registers_(config_.caps),
+unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
+    : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       pipeline_(config_, translator_, *this, ports), faults_(config_, registers_, ports),
       commands_(config_, timebase_, registers_, translator_, pipeline_, protection_, ports) {}

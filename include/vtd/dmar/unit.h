@@ -23,7 +23,7 @@ namespace vtd::dmar {
 class unit final : private engine::component, private unit_state {
 public:
   /// Throws std::invalid_argument when a cache or a resource cannot be built as configured.
-  unit(engine::wheel& wheel, const unit_config& config, unit_ports& ports);
+  unit(engine::wheel& wheel, unit_config config, unit_ports& ports);
 
   [[nodiscard]] const unit_config& config() const { return config_; }
   [[nodiscard]] const std::string& name() const { return config_.name; }
