@@ -25,9 +25,10 @@ std::vector<function_address> domain::members() const {
   return out;
 }
 
-driver::driver(hardware& machine, const dmar_info& table, std::vector<pci_function> functions,
+driver::driver(hardware& machine, dmar_info table, std::vector<pci_function> functions,
                const driver_options& options, const omit& forget)
-    : machine_(machine), table_(table), functions_(std::move(functions)), options_(options), forget_(forget) {
+    : machine_(machine), table_(std::move(table)), functions_(std::move(functions)), options_(options),
+      forget_(forget) {
   log_table();
   probe_units();
 }
@@ -96,14 +97,14 @@ std::vector<function_address> driver::resolve(std::uint16_t segment, const scope
 
 bool driver::in_scope(const pci_function& who, const unit_info& info) const {
   if (info.segment != who.address.segment) return false;
-  for (const scope_info& scope : info.scopes) {
+  return std::any_of(info.scopes.begin(), info.scopes.end(), [&](const scope_info& scope) {
     const auto type = static_cast<spec::acpi::scope_type>(scope.type);
-    if (type != spec::acpi::scope_type::pci_endpoint && type != spec::acpi::scope_type::pci_sub_hierarchy)
-      continue;
+    if (type != spec::acpi::scope_type::pci_endpoint && type != spec::acpi::scope_type::pci_sub_hierarchy) {
+      return false;
+    }
     const auto named = resolve(info.segment, scope);
-    if (std::find(named.begin(), named.end(), who.address) != named.end()) return true;
-  }
-  return false;
+    return std::find(named.begin(), named.end(), who.address) != named.end();
+  });
 }
 
 unit* driver::unit_for(const function_address& who) {

@@ -64,7 +64,7 @@ class driver {
 public:
   /// Maps and probes all usable units of the table. A unit that does not answer is left alone, with a line in
   /// the log; throws driver_error when none is left. What is passed by reference must outlive this.
-  driver(hardware& machine, const dmar_info& table, std::vector<pci_function> functions,
+  driver(hardware& machine, dmar_info table, std::vector<pci_function> functions,
          const driver_options& options = {}, const omit& forget = {});
   ~driver();
   driver(const driver&) = delete;
