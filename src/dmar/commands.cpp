@@ -16,14 +16,14 @@ constexpr std::uint64_t last_address = ~std::uint64_t{0};
 }
 
 commands::commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
-                   remap::translator& translator, pipeline& requests, protected_memory& protection,
-                   unit_ports& ports)
-    : config_(config), timebase_(timebase), registers_(registers), translator_(translator),
+                   remap::translator& translator, unit_state& state, pipeline& requests,
+                   protected_memory& protection, unit_ports& ports)
+    : config_(config), timebase_(timebase), registers_(registers), translator_(translator), state_(state),
       requests_(requests), protection_(protection), ports_(ports) {}
 
 void commands::reset() {
-  translation_enabled_ = false;
-  root_table_ = 0;
+  state_.translation_enabled = false;
+  state_.root_table = 0;
   command_at_ = root_at_ = write_buffer_at_ = enable_at_ = never;
   context_at_ = iotlb_at_ = protect_at_ = never;
   iotlb_draining_ = protect_draining_ = false;
@@ -118,8 +118,8 @@ void commands::start_global_command(cycle now) {
     write_buffer_at_ = now + std::max<cycle>(timebase_.cycles_for(ports_.write_buffer_drain_time()), 1);
   }
   const bool enable = reg::gcmd::te::get(value) != 0;
-  if (enable != translation_enabled_) {
-    translation_enabled_ = enable;
+  if (enable != state_.translation_enabled) {
+    state_.translation_enabled = enable;
     enable_mark_ = requests_.admission_mark();
     enable_at_ = now + config_.timing.command;
     ports_.withdraw(0, last_address);
@@ -129,7 +129,7 @@ void commands::start_global_command(cycle now) {
 void commands::finish_global_command(cycle now) {
   if (root_at_ <= now) {
     root_at_ = never;
-    root_table_ = spec::page_base(registers_.read<reg::rtaddr>());
+    state_.root_table = spec::page_base(registers_.read<reg::rtaddr>());
     if (config_.caps.cap.esrtps()) {
       requests_.poison_all();
       translator_.caches().invalidate_all_contexts();
@@ -145,7 +145,7 @@ void commands::finish_global_command(cycle now) {
   }
   if (enable_at_ <= now && requests_.drained(enable_mark_, true, true)) {
     enable_at_ = never;
-    set_status<reg::gsts::tes>(translation_enabled_);
+    set_status<reg::gsts::tes>(state_.translation_enabled);
   }
 }
 

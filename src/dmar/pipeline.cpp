@@ -11,9 +11,9 @@ using engine::never;
 using outcome = remap::translator::outcome;
 using demand = remap::page_walk::demand;
 
-pipeline::pipeline(const unit_config& config, remap::translator& translator, unit_state& state,
-                   unit_ports& ports)
-    : config_(config), translator_(translator), state_(state), outside_(ports),
+pipeline::pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
+                   fault_sink& faults, unit_ports& ports)
+    : config_(config), translator_(translator), state_(state), faults_(faults), outside_(ports),
       slots_(config.timing.requests), walkers_(config.timing.walkers),
       ports_(config.ports, port_state{config.timing.requests}),
       lookups_(config.timing.requests,
@@ -97,26 +97,6 @@ remap::dma_access pipeline::access_of(const slot& s) const {
   return access;
 }
 
-pipeline::lane pipeline::lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
-                                 bool enabled) const {
-  const bool untranslated = access.type == remap::address_type::untranslated;
-  // VT-d 3.13: a dword write to the interrupt range is a message, whatever else is enabled; nothing else may
-  // go there.
-  if (untranslated && spec::in_interrupt_range(access.address)) [[unlikely]] {
-    return what.is_dword_write ? lane::interrupt : lane::forbidden;
-  }
-  if (enabled) [[likely]]
-    return lane::translate;
-  // VT-d 4.2.3: without translation there is nothing a device may ask for or have translated.
-  if (!untranslated || state_.is_protected(access.address, piece, false)) return lane::forbidden;
-  return lane::bypass;
-}
-
-void pipeline::count_lookup(bool context_hit, bool iotlb_hit) {
-  ++(context_hit ? statistics_.context_hits : statistics_.context_misses);
-  ++(iotlb_hit ? statistics_.iotlb_hits : statistics_.iotlb_misses);
-}
-
 void pipeline::end(std::uint32_t id, completion how) {
   slot& s = slots_[id];
   s.at = stage::ending;
@@ -186,10 +166,10 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   slot& s = slots_[id];
   if (!result.allowed()) {
     ++statistics_.faults;
-    state_.on_fault(access_of(s), result, now);
+    faults_.on_fault(access_of(s), result, now);
     return end(id, completion::blocked);
   }
-  if (state_.is_protected(result.address, s.piece, !result.identity)) {
+  if (state_.forbids(result.address, s.piece, !result.identity)) {
     ++statistics_.blocked_unlogged;
     return end(id, completion::blocked);
   }
@@ -309,7 +289,7 @@ void pipeline::admit(cycle now) {
     s.what = p.offered;
     s.sequence = next_sequence_++;
     s.port = static_cast<std::uint8_t>(at);
-    s.enabled = state_.translation_enabled();
+    s.enabled = state_.translation_enabled;
     s.piece = piece_length(s.what, 0);
     ++statistics_.requests;
     statistics_.bytes += s.what.length;
@@ -364,7 +344,7 @@ void pipeline::start_walks(cycle now) {
     w.due = never;
     ++busy_walkers_;
     ++statistics_.walks;
-    translator_.start(w.walk, access_of(s), state_.root_table());
+    translator_.start(w.walk, access_of(s), state_.root_table);
     continue_walk(w, now);
     // Others that wait for a walk to the same page need none of their own.
     for (std::size_t others = walker_queue_.size(); others != 0; --others) {
@@ -499,12 +479,7 @@ bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {
 // --- Requests that pass at once
 // --------------------------------------------------------------------------------------
 
-std::uint64_t pipeline::enter(bool write) {
-  suspended_.emplace_back(next_sequence_, write);
-  return next_sequence_++;
-}
-
-void pipeline::leave(std::uint64_t sequence) {
+void pipeline::leave_early(std::uint64_t sequence) {
   for (auto& one : suspended_) {
     if (one.first != sequence) continue;
     one = suspended_.back();
@@ -517,7 +492,7 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
                                  const engine::clock& timebase, cycle now) {
   passage out;
   out.address = piece.access.address;
-  switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled())) {
+  switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled)) {
   case lane::bypass:
     ++statistics_.bypassed;
     out.leads = passage::way::memory;
@@ -534,7 +509,7 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
   }
   remap::translation_cost cost;
   const remap::translation result =
-      translator_.translate(piece.access, {state_.root_table(), memory, timebase, now}, cost);
+      translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
   const remap::translation_latencies& latency = config_.timing.lookup;
   count_lookup(cost.context_hit, cost.iotlb_hit);
   out.cycles = latency.context_lookup + latency.iotlb_lookup;
@@ -546,10 +521,10 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
   }
   if (!result.allowed()) {
     ++statistics_.faults;
-    state_.on_fault(piece.access, result, now + out.cycles);
+    faults_.on_fault(piece.access, result, now + out.cycles);
     return out;
   }
-  if (state_.is_protected(result.address, piece.length, !result.identity)) {
+  if (state_.forbids(result.address, piece.length, !result.identity)) {
     ++statistics_.blocked_unlogged;
     return out;
   }
@@ -559,7 +534,7 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
 }
 
 std::optional<std::uint64_t> pipeline::probe(const request& piece, remap::memory_port& memory) const {
-  switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled())) {
+  switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled)) {
   case lane::bypass:
     return piece.access.address;
   case lane::interrupt:
@@ -568,8 +543,8 @@ std::optional<std::uint64_t> pipeline::probe(const request& piece, remap::memory
   case lane::translate:
     break;
   }
-  const remap::translation result = translator_.probe(piece.access, state_.root_table(), memory);
-  if (!result.allowed() || state_.is_protected(result.address, piece.length, !result.identity)) return {};
+  const remap::translation result = translator_.probe(piece.access, state_.root_table, memory);
+  if (!result.allowed() || state_.forbids(result.address, piece.length, !result.identity)) return {};
   return result.address;
 }
 

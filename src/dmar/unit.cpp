@@ -13,8 +13,9 @@ using engine::picoseconds;
 unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
     : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
-      pipeline_(config_, translator_, *this, ports), faults_(config_, registers_, ports),
-      commands_(config_, timebase_, registers_, translator_, pipeline_, protection_, ports) {}
+      state_(protection_, config_.protect_translated), pipeline_(config_, translator_, state_, *this, ports),
+      faults_(config_, registers_, ports),
+      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, ports) {}
 
 // The order of the steps is the contract: docs/microarchitecture.md, section 3.
 void unit::step(cycle now) {
@@ -113,23 +114,6 @@ void unit::response_taken(unsigned port, picoseconds now) {
 // --- Requests, at once
 // -----------------------------------------------------------------------------------------------
 
-std::uint32_t unit::page_piece(std::uint64_t address, std::uint64_t length) {
-  const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
-  return static_cast<std::uint32_t>(std::min(length, to_page_end));
-}
-
-unit::passage unit::pass(const request& piece, remap::memory_port& memory, picoseconds now) {
-  const cycle at = seen(now);
-  const pipeline::passage way = pipeline_.pass(piece, memory, timebase_, at);
-  return {way.leads, way.address, timebase_.time_of(at + way.cycles)};
-}
-
-void unit::leave(std::uint64_t sequence) {
-  pipeline_.leave(sequence);
-  // Somebody may be waiting for this one.
-  if (commands_.drains()) wake_at(owning_wheel().now() + 1);
-}
-
 std::optional<std::uint64_t> unit::probe(const request& piece, remap::memory_port& memory) const {
   return pipeline_.probe(piece, memory);
 }
@@ -155,7 +139,8 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   // A large page that reaches into the interrupt range or a protected region is not granted whole.
   if (first <= spec::interrupt_range_last && first + size - 1 >= spec::interrupt_range_first) return {};
   if (translator_.rules().judge_output(page->page) != spec::fault_condition::none) return {};
-  if (is_protected(page->page, static_cast<std::uint32_t>(std::min<std::uint64_t>(size, 0xffffffffU)), true))
+  if (state_.forbids(page->page, static_cast<std::uint32_t>(std::min<std::uint64_t>(size, 0xffffffffU)),
+                     true))
     return {};
   pipeline_.direct_was_given();
   return direct_page{first, first + size - 1, page->page, page->read, page->write};
@@ -163,11 +148,6 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
 
 // --- State
 // -----------------------------------------------------------------------------------------------------------
-
-bool unit::is_protected(std::uint64_t address, std::uint32_t length, bool translated) const {
-  if (translated && !config_.protect_translated) return false;
-  return protection_.covers(address, length);
-}
 
 void unit::on_fault(const remap::dma_access& access, const remap::translation& result, cycle now) {
   faults_.log(access, result, now);

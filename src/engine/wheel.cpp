@@ -101,7 +101,7 @@ void wheel::run_cycle(cycle at) {
   next_ = find_next(at);
 }
 
-void wheel::advance_to(cycle until) {
+void wheel::run_until(cycle until) {
   if (running_) return;
   running_ = true;
   while (next_ <= until) {

@@ -45,7 +45,7 @@ bool sparse_memory::add_hole(std::uint64_t first, std::uint64_t last) {
   return true;
 }
 
-bool sparse_memory::read(std::uint64_t address, std::span<std::byte> out) const {
+bool sparse_memory::read_any(std::uint64_t address, std::span<std::byte> out) const {
   if (out.empty()) return contains(address, 0);
   const std::uint64_t offset = address % page_bytes;
   if (out.size() <= page_bytes - offset) {

@@ -65,7 +65,9 @@ bool store_path::uncached_store(std::uint64_t address, std::span<const std::byte
 }
 
 bool store_path::device_read(std::uint64_t address, std::span<std::byte> out) {
-  if (cache_.dirty_lines() != 0 && memory_.contains(address, out.size())) {
+  if (cache_.dirty_lines() == 0 && buffer_.empty()) [[likely]]
+    return memory_.read(address, out);
+  if (memory_.contains(address, out.size())) {
     for_each_line(address, out, [&](std::uint64_t at, std::span<std::byte>) { cache_.snoop_read(at); });
   }
   return buffer_.read(address, out);

@@ -17,7 +17,9 @@ std::span<std::byte> bytes_of(tlm::tlm_generic_payload& trans) {
 
 memory::memory(const sc_core::sc_module_name& name, host::store_path& path, const memory_timing& timing,
                unsigned port_count)
-    : sc_module(name), ports("port", port_count), path_(path), timing_(timing) {
+    : sc_module(name), ports("port", port_count), path_(path),
+      timing_(timing), times_{to_sc_time(timing.read), to_sc_time(timing.write),
+                              to_sc_time(timing.table_read)} {
   for (unsigned port = 0; port < port_count; ++port) {
     const int tag = static_cast<int>(port);
     ports[port].register_b_transport(this, &memory::transport, tag);
@@ -33,16 +35,16 @@ bool memory::fails(std::uint64_t address, unsigned bytes) const {
   });
 }
 
-// Moves the data and sets the response; returns how long it takes.
-engine::picoseconds memory::access(tlm::tlm_generic_payload& trans) {
+// Moves the data and sets the response.
+memory::kind memory::access(tlm::tlm_generic_payload& trans) {
   const std::uint64_t address = trans.get_address();
   const unsigned bytes = trans.get_data_length();
   bool ok = failing_.empty() || !fails(address, bytes);
-  engine::picoseconds takes = timing_.read;
+  kind what = kind::read;
   const table_read_extension* const table = trans.get_extension<table_read_extension>();
   if (table != nullptr) {
     ++table_reads_;
-    takes = timing_.table_read;
+    what = kind::table_read;
     std::array<std::uint64_t, 2> words{};
     const std::size_t count = std::min<std::size_t>(bytes / 8, words.size());
     ok = ok && path_.table_read(address, std::span(words).first(count), table->coherent);
@@ -54,12 +56,12 @@ engine::picoseconds memory::access(tlm::tlm_generic_payload& trans) {
     ok = ok && path_.device_read(address, bytes_of(trans));
   } else if (trans.is_write()) {
     ++writes_;
-    takes = timing_.write;
+    what = kind::write;
     ok = ok && path_.device_write(address, bytes_of(trans));
   }
   trans.set_response_status(ok ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE);
   trans.set_dmi_allowed(dmi_allowed_);
-  return takes;
+  return what;
 }
 
 bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
@@ -76,7 +78,7 @@ bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
 }
 
 void memory::transport(int /*port*/, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
-  delay += to_sc_time(access(trans));
+  delay += times_[static_cast<std::size_t>(access(trans))];
 }
 
 tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
@@ -85,7 +87,8 @@ tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload&
   const engine::picoseconds now = now_ps();
   const engine::picoseconds start = std::max(now + to_ps(delay), free_at_);
   free_at_ = start + timing_.interval;
-  delay = to_sc_time(start + access(trans) - now);
+  delay = times_[static_cast<std::size_t>(access(trans))];
+  if (start != now) delay += to_sc_time(start - now);
   return tlm::TLM_COMPLETED;
 }
 

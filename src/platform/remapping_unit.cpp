@@ -29,8 +29,9 @@ public:
   explicit table_memory(remapping_unit& unit) : unit_(unit) {}
   bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
                   picoseconds& delay) override {
+    ++reads_;
     outgoing& read = unit_.table_payload(address, bytes);
-    sc_core::sc_time taken = sc_core::SC_ZERO_TIME;
+    sc_core::sc_time taken;
     const picoseconds begin = now_ps();
     unit_.memory->b_transport(read, taken);
     delay += now_ps() - begin + to_ps(taken);
@@ -48,8 +49,12 @@ public:
     return ok;
   }
 
+  /// How many there have been.
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }
+
 private:
   remapping_unit& unit_;
+  std::uint64_t reads_ = 0;
 };
 
 namespace {
@@ -252,20 +257,21 @@ remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload
 
 void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
   if (!check(trans)) return;
-  wheel_.catch_up();
+  picoseconds now = now_ps();
+  picoseconds time = now + to_ps(delay);
+  wheel_.catch_up(now);
   dmar::request piece = request_of(static_cast<unsigned>(port), trans);
   const std::uint32_t length = piece.length;
   const std::uint64_t address = piece.access.address;
   hardware_.count_request(length);
   const std::uint64_t sequence = hardware_.enter(trans.is_write());
-  picoseconds now = now_ps();
-  picoseconds time = now + to_ps(delay);
   for (std::uint32_t offset = 0;;) {
     piece.access.address = address + offset;
     piece.length = dmar::unit::page_piece(piece.access.address, length - offset);
+    const std::uint64_t reads = table_memory_->reads();
     const dmar::unit::passage way = hardware_.pass(piece, *table_memory_, time);
     // Reading tables may have taken time of the kernel's.
-    now = now_ps();
+    if (table_memory_->reads() != reads) now = now_ps();
     time = std::max(way.leaves, now);
     if (way.leads == dmar::pipeline::passage::way::blocked) {
       block(trans);

@@ -18,7 +18,7 @@ namespace vtd::dmar {
 class commands {
 public:
   commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
-           remap::translator& translator, pipeline& requests, protected_memory& protection,
+           remap::translator& translator, unit_state& state, pipeline& requests, protected_memory& protection,
            unit_ports& ports);
 
   // Software wrote the register (it is stored already); `seen` is the first edge after the write.
@@ -30,8 +30,6 @@ public:
   void step(engine::cycle now);
   [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
 
-  [[nodiscard]] bool translation_enabled() const { return translation_enabled_; }
-  [[nodiscard]] std::uint64_t root_table() const { return root_table_; }
   /// Is a context-cache (IOTLB) invalidation under way? Software may not touch the register then.
   [[nodiscard]] bool context_busy() const { return context_at_ != engine::never; }
   [[nodiscard]] bool iotlb_busy() const { return iotlb_at_ != engine::never || iotlb_draining_; }
@@ -59,12 +57,10 @@ private:
   const engine::clock& timebase_;
   register_file& registers_;
   remap::translator& translator_;
+  unit_state& state_;
   pipeline& requests_;
   protected_memory& protection_;
   unit_ports& ports_;
-
-  bool translation_enabled_ = false;
-  std::uint64_t root_table_ = 0;
 
   // GCMD: the value to act on, and what of it is still to be finished.
   std::uint32_t command_value_ = 0;

@@ -4,6 +4,7 @@
 #include "vtd/dmar/config.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/statistics.h"
+#include "vtd/dmar/unit_state.h"
 #include "vtd/engine/delay_line.h"
 #include "vtd/remap/translator.h"
 
@@ -15,31 +16,13 @@
 
 namespace vtd::dmar {
 
-/// What the pipeline asks of its unit: the state that registers hold.
-struct unit_state {
-  unit_state() = default;
-  unit_state(const unit_state&) = delete;
-  unit_state& operator=(const unit_state&) = delete;
-  virtual ~unit_state() = default;
-  /// TES as seen by requests that are admitted now.
-  [[nodiscard]] virtual bool translation_enabled() const = 0;
-  /// The root table in use (latched by SRTP).
-  [[nodiscard]] virtual std::uint64_t root_table() const = 0;
-  /// Does a protected region forbid these host physical addresses?  `translated`: they came out of page
-  /// tables.
-  [[nodiscard]] virtual bool is_protected(std::uint64_t address, std::uint32_t length,
-                                          bool translated) const = 0;
-  /// A request is blocked for this reason.
-  virtual void on_fault(const remap::dma_access& access, const remap::translation& result,
-                        engine::cycle now) = 0;
-};
-
 /// The way of a request through one unit, cycle by cycle: admission, look-up, walk, forward, response. The
 /// steps of one cycle and their order are those of docs/microarchitecture.md, section 3; one member function
 /// each.
 class pipeline {
 public:
-  pipeline(const unit_config& config, remap::translator& translator, unit_state& state, unit_ports& ports);
+  pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
+           fault_sink& faults, unit_ports& ports);
 
   // From outside, between two steps; `seen` is the edge at which the unit sees it.
 
@@ -77,8 +60,16 @@ public:
   // Loosely-timed requests: they pass at once, but stay in flight while what is downstream waits.
 
   /// Registers such a request; the returned number is given back to `leave`.
-  std::uint64_t enter(bool write);
-  void leave(std::uint64_t sequence);
+  std::uint64_t enter(bool write) {
+    suspended_.emplace_back(next_sequence_, write);
+    return next_sequence_++;
+  }
+  void leave(std::uint64_t sequence) {
+    // Nearly always nobody else is inside.
+    if (suspended_.back().first != sequence) [[unlikely]]
+      return leave_early(sequence);
+    suspended_.pop_back();
+  }
 
   /// What happens to one page's worth of a request that passes at once.
   struct passage {
@@ -102,6 +93,7 @@ public:
   void reset();
 
 private:
+  void leave_early(std::uint64_t sequence);
   static constexpr std::uint32_t nobody = ~std::uint32_t{0};
 
   enum class stage : std::uint8_t {
@@ -173,7 +165,8 @@ private:
 
   const unit_config& config_;
   remap::translator& translator_;
-  unit_state& state_;
+  const unit_state& state_;
+  fault_sink& faults_;
   unit_ports& outside_;
   std::vector<slot> slots_;
   std::vector<std::uint32_t> free_slots_;
@@ -203,5 +196,27 @@ private:
   bool direct_given_ = false;
   unit_statistics statistics_{};
 };
+
+// --- What every request meets, compiled into its callers
+
+inline pipeline::lane pipeline::lane_of(const remap::dma_access& access, const request& what,
+                                        std::uint32_t piece, bool enabled) const {
+  const bool untranslated = access.type == remap::address_type::untranslated;
+  // VT-d 3.13: a dword write to the interrupt range is a message, whatever else is enabled; nothing else may
+  // go there.
+  if (untranslated && spec::in_interrupt_range(access.address)) [[unlikely]] {
+    return what.is_dword_write ? lane::interrupt : lane::forbidden;
+  }
+  if (enabled) [[likely]]
+    return lane::translate;
+  // VT-d 4.2.3: without translation there is nothing a device may ask for or have translated.
+  if (!untranslated || state_.forbids(access.address, piece, false)) return lane::forbidden;
+  return lane::bypass;
+}
+
+inline void pipeline::count_lookup(bool context_hit, bool iotlb_hit) {
+  ++(context_hit ? statistics_.context_hits : statistics_.context_misses);
+  ++(iotlb_hit ? statistics_.iotlb_hits : statistics_.iotlb_misses);
+}
 
 } // namespace vtd::dmar

@@ -20,7 +20,7 @@ namespace vtd::dmar {
 ///
 /// Times given must not be earlier than the last edge the wheel has reached. Before it looks at its state the
 /// unit lets the wheel catch up with that time.
-class unit final : private engine::component, private unit_state {
+class unit final : private engine::component, private fault_sink {
 public:
   /// Throws std::invalid_argument when a cache or a resource cannot be built as configured.
   unit(engine::wheel& wheel, unit_config config, unit_ports& ports);
@@ -51,17 +51,28 @@ public:
   // Requests, at once (loosely timed). Ask for one page's worth at a time: `page_piece`.
 
   /// Bytes from the request's address on that lie in its first page.
-  [[nodiscard]] static std::uint32_t page_piece(std::uint64_t address, std::uint64_t length);
+  [[nodiscard]] static std::uint32_t page_piece(std::uint64_t address, std::uint64_t length) {
+    const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
+    return static_cast<std::uint32_t>(length < to_page_end ? length : to_page_end);
+  }
   /// The request (or piece) arrives at `now`; the passage's `leaves` is when it leaves for memory.
   struct passage {
     pipeline::passage::way leads = pipeline::passage::way::blocked;
     std::uint64_t address = 0;
     engine::picoseconds leaves = 0;
   };
-  passage pass(const request& piece, remap::memory_port& memory, engine::picoseconds now);
+  passage pass(const request& piece, remap::memory_port& memory, engine::picoseconds now) {
+    const engine::cycle at = seen(now);
+    const pipeline::passage way = pipeline_.pass(piece, memory, timebase_, at);
+    return {way.leads, way.address, timebase_.time_of(at + way.cycles)};
+  }
   /// Brackets a request whose downstream part may wait: invalidations with drain wait for it.
   std::uint64_t enter(bool write) { return pipeline_.enter(write); }
-  void leave(std::uint64_t sequence);
+  void leave(std::uint64_t sequence) {
+    pipeline_.leave(sequence);
+    // Somebody may be waiting for this one.
+    if (commands_.drains()) wake_at(owning_wheel().now() + 1);
+  }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {
     ++pipeline_.statistics().requests;
@@ -83,8 +94,8 @@ public:
 
   // State, for reports and tests.
 
-  [[nodiscard]] bool translation_enabled() const override { return commands_.translation_enabled(); }
-  [[nodiscard]] std::uint64_t root_table() const override { return commands_.root_table(); }
+  [[nodiscard]] bool translation_enabled() const { return state_.translation_enabled; }
+  [[nodiscard]] std::uint64_t root_table() const { return state_.root_table; }
   [[nodiscard]] const register_file& registers() const { return registers_; }
   [[nodiscard]] const remap::translator& translator() const { return translator_; }
   [[nodiscard]] unit_statistics statistics() const;
@@ -98,8 +109,6 @@ public:
 
 private:
   void step(engine::cycle now) override;
-  [[nodiscard]] bool is_protected(std::uint64_t address, std::uint32_t length,
-                                  bool translated) const override;
   void on_fault(const remap::dma_access& access, const remap::translation& result,
                 engine::cycle now) override;
   void catch_up(engine::picoseconds now) { owning_wheel().advance_to(timebase_.last_edge_until(now)); }
@@ -111,6 +120,7 @@ private:
   register_file registers_;
   remap::translator translator_;
   protected_memory protection_;
+  unit_state state_;
   pipeline pipeline_;
   fault_recorder faults_;
   commands commands_;

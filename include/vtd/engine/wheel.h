@@ -73,7 +73,13 @@ public:
   [[nodiscard]] bool running() const { return running_; }
   /// Runs all work up to and including cycle `until`, which then is `now()`. Nested calls return at once:
   /// a component that reaches back here from `step` looks at its own cycle anyway.
-  void advance_to(cycle until);
+  void advance_to(cycle until) {
+    if (until < next_ && !running_) [[likely]] {
+      if (until > now_) now_ = until;
+      return;
+    }
+    run_until(until);
+  }
   /// Runs until no work is left or `limit` is reached; returns `now()`.
   cycle run(cycle limit = never - 1);
   void set_driver(wheel_driver* driver) { driver_ = driver; }
@@ -86,6 +92,7 @@ private:
   void wake(component& who, cycle at);
   void link(component& who);
   void unlink(component& who);
+  void run_until(cycle until);
   void run_cycle(cycle at);
   [[nodiscard]] cycle find_next(cycle after) const;
   [[nodiscard]] cycle earliest_in_slot(std::uint64_t slot) const;

@@ -25,7 +25,9 @@ public:
   [[nodiscard]] engine::wheel& wheel() { return wheel_; }
   [[nodiscard]] const engine::clock& timebase() const { return wheel_.timebase(); }
   /// Does all work up to the last edge at or before the present time.
-  void catch_up() { wheel_.advance_to(timebase().last_edge_until(now_ps())); }
+  void catch_up() { catch_up(now_ps()); }
+  /// The same for who knows the present time.
+  void catch_up(engine::picoseconds now) { wheel_.advance_to(timebase().last_edge_until(now)); }
   /// How often the kernel woke the wheel.
   [[nodiscard]] std::uint64_t wake_ups() const { return wake_ups_; }
 

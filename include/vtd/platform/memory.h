@@ -9,6 +9,7 @@
 #include <tlm>
 #include <tlm_utils/simple_target_socket.h>
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -56,7 +57,9 @@ private:
     std::uint64_t first;
     std::uint64_t last;
   };
-  engine::picoseconds access(tlm::tlm_generic_payload& trans);
+  // Which of the times an access takes.
+  enum class kind : std::uint8_t { read, write, table_read };
+  kind access(tlm::tlm_generic_payload& trans);
   bool access_enabled_bytes(tlm::tlm_generic_payload& trans);
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
@@ -67,6 +70,8 @@ private:
 
   host::store_path& path_;
   memory_timing timing_;
+  // The times of `kind`, as the kernel wants them: its conversions cost more than the access.
+  std::array<sc_core::sc_time, 3> times_;
   std::vector<range> failing_;
   engine::picoseconds free_at_ = 0;
   bool dmi_allowed_ = false;
