@@ -261,6 +261,7 @@ void add_verbs(CLI::App& app, int& status) {
     run_options options;
     std::vector<std::string> settings;
     std::string report;
+    std::string trace;
     json_option as_json;
   };
   const auto args = std::make_shared<run_arguments>();
@@ -276,11 +277,13 @@ void add_verbs(CLI::App& app, int& status) {
       ->default_val(16384)
       ->check(CLI::Range(1, 16384));
   run_command->add_option("--report", args->report, "directory for an HTML report");
+  run_command->add_option("--trace", args->trace, "file for a trace, to open in ui.perfetto.dev");
   args->as_json.add(*run_command);
   run_command->callback([=, &status] {
     if (run_command->count("--acpi") != 0 && run_command->count("--board") == 0)
       args->options.board = "generic";
     args->options.data_directory = *data;
+    if (run_command->count("--trace") != 0) args->options.trace = args->trace;
     for (const std::string& each : args->settings)
       args->options.settings.push_back(setting_of(each));
     status = run_verb(args->options, args->as_json, args->report);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/observer.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/statistics.h"
 #include "vtd/engine/delay_line.h"
@@ -47,7 +48,10 @@ public:
   bool offer(unsigned port, const request& what, engine::cycle seen);
   void table_answered(unsigned walker, bool ok, const remap::table_words& words, engine::cycle seen);
   void answered(unsigned slot, bool ok, engine::cycle seen);
-  void memory_port_free(engine::cycle seen) { memory_port_at_ = seen; }
+  void memory_port_free(engine::cycle seen) {
+    memory_port_at_ = seen;
+    tell_port(false, seen);
+  }
   void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
 
   // The steps of cycle `now`, in this order.
@@ -89,6 +93,9 @@ public:
   };
   passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
                engine::cycle now);
+
+  /// Null: nobody watches.
+  void set_observer(unit_observer* observer) { observer_ = observer; }
 
   /// From now on evicted pages are withdrawn: somebody holds direct pointers.
   void direct_was_given() { direct_given_ = true; }
@@ -163,13 +170,53 @@ private:
   [[nodiscard]] lane lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
                              bool enabled) const;
   void route(std::uint32_t id, engine::cycle now);
-  bool join_walk(std::uint32_t id);
+  bool join_walk(std::uint32_t id, engine::cycle now);
   void continue_walk(walker& w, engine::cycle now);
   void issue(engine::cycle now);
   void start_walks(engine::cycle now);
   void replay(std::uint32_t id);
   void withdraw_evicted(std::uint64_t packed);
   void count_lookup(bool context_hit, bool iotlb_hit);
+
+  // For the observer: one branch where nobody watches. What is told is put together in observer.cpp.
+  struct request_detail {
+    remap::translator::outcome found = remap::translator::outcome::translated;
+    unsigned walker = 0;
+    spec::fault_condition condition = spec::fault_condition::none;
+    bool ok = false;
+  };
+  void tell_offer(unsigned port, engine::cycle seen) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report_offer(port, seen);
+  }
+  void tell(request_step step, std::uint32_t id, engine::cycle at) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(step, id, at, {});
+  }
+  void tell(request_step step, std::uint32_t id, engine::cycle at, const request_detail& more) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(step, id, at, more);
+  }
+  void tell(walk_step step, const walker& w, engine::cycle at) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(step, w, at);
+  }
+  void tell(const request& piece, const passage& out, engine::cycle at,
+            const remap::translation* result = nullptr, const remap::translation_cost* cost = nullptr) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(piece, out, at, result, cost);
+  }
+  void tell_port(bool taken, engine::cycle at) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report_port(taken, at);
+  }
+  [[gnu::cold]] void report(request_step step, std::uint32_t id, engine::cycle at,
+                            const request_detail& more) const;
+  [[gnu::cold]] void report(walk_step step, const walker& w, engine::cycle at) const;
+  [[gnu::cold]] void report_offer(unsigned port, engine::cycle seen) const;
+  [[gnu::cold]] void report_port(bool taken, engine::cycle at) const;
+  [[gnu::cold]] void report(const request& piece, const passage& out, engine::cycle at,
+                            const remap::translation* result, const remap::translation_cost* cost) const;
 
   const unit_config& config_;
   remap::translator& translator_;
@@ -201,6 +248,7 @@ private:
   unsigned waiting_ports_ = 0;
   unsigned responses_ = 0;
   bool direct_given_ = false;
+  unit_observer* observer_ = nullptr;
   unit_statistics statistics_{};
 };
 
