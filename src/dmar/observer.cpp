@@ -36,12 +36,13 @@ void pipeline::report(request_step step, std::uint32_t id, cycle at, const reque
   event.at = at;
   event.number = s.sequence;
   event.port = s.port;
-  event.access = access_of(s);
-  event.offset = s.offset;
-  event.length = s.piece;
+  const bool over = step == request_step::responded;
+  event.access = over ? s.what.access : access_of(s);
+  event.offset = over ? 0 : s.offset;
+  event.length = over ? s.what.length : s.piece;
   event.total = s.what.length;
   event.found = more.found;
-  event.again = !s.first_lookup;
+  event.again = !s.first_lookup && (step == request_step::looking_up || step == request_step::looked_up);
   event.walker = more.walker;
   event.condition = more.condition;
   event.host_address = s.host_address;

@@ -33,7 +33,7 @@ enum class request_step : std::uint8_t {
   forwarded,
   /// The answer of memory is seen (F): `ok`.
   answered,
-  /// Its response starts (F): `how`.
+  /// Its response starts (F): `how`. The piece is the whole request.
   responded
 };
 
