@@ -360,6 +360,7 @@ TEST(observer, an_invalidation_is_told_with_what_was_ordered_and_what_was_done) 
   const dmar::command_event& last = s.told.commands.back();
   EXPECT_EQ(last.context_asked, spec::context_granularity::device);
   EXPECT_EQ(last.context_done, spec::context_granularity::device);
+  EXPECT_EQ(last.domain, domain);
   EXPECT_EQ(last.source, nic);
   EXPECT_EQ(last.function_mask, 2U);
   EXPECT_EQ(last.iotlb_asked, spec::iotlb_granularity::none);
@@ -384,6 +385,12 @@ TEST(observer, global_commands_are_told_from_their_edge_to_their_status_bit) {
   EXPECT_THAT(s.told.lines,
               ElementsAre("1 set root table begun", "9 set root table effective", "9 set root table ended"));
   EXPECT_EQ(s.told.commands.back().root_table, s.tables.root());
+  s.write_register<reg::gcmd>(0);
+  s.settle();
+  s.write_register<reg::gcmd>(reg::gcmd::te::of(1));
+  s.settle();
+  EXPECT_TRUE(s.told.commands.back().on);
+  s.told.lines.clear();
   s.watch();
   s.told.lines.clear();
   s.write_register<reg::gcmd>(0);
@@ -419,6 +426,13 @@ TEST(observer, what_passes_at_once_is_told_whole) {
   s.pass(spec::interrupt_range_first);
   ASSERT_EQ(s.told.passages.size(), 5U);
   const auto& seen = s.told.passages;
+  for (const dmar::passage_event& e : seen) {
+    EXPECT_EQ(e.access.source, nic);
+    EXPECT_EQ(e.length, 64U);
+    EXPECT_FALSE(e.interrupt);
+  }
+  EXPECT_TRUE(seen[0].translated);
+  EXPECT_EQ(seen[0].access.address, page(0));
   EXPECT_EQ(seen[0].found, outcome::context_miss);
   EXPECT_EQ(seen[0].reads, 5U);
   EXPECT_EQ(seen[0].at, s.told.zero + 1);
@@ -436,6 +450,104 @@ TEST(observer, what_passes_at_once_is_told_whole) {
   EXPECT_TRUE(seen[4].blocked);
   EXPECT_FALSE(seen[4].translated);
   EXPECT_EQ(seen[4].condition, spec::fault_condition::none);
+}
+
+TEST(observer, what_passes_at_once_without_a_look_up_is_told_too) {
+  scene s;
+  s.tables.map(nic, page(9), frame(9), write_only);
+  s.pass(page(9));
+  s.watch();
+  dmar::request message;
+  message.access = {nic, access_kind::write, remap::address_type::untranslated, spec::interrupt_range_first};
+  message.length = 4;
+  message.is_dword_write = true;
+  s.unit.pass(message, s.memory, s.now_ps());
+  dmar::request refused;
+  refused.access = {nic, access_kind::write, remap::address_type::untranslated, page(9)};
+  refused.length = 64;
+  s.unit.pass(refused, s.memory, s.now_ps());
+  refused.access.kind = access_kind::read;
+  s.unit.pass(refused, s.memory, s.now_ps());
+  s.write_register<reg::gcmd>(0);
+  s.settle();
+  s.pass(0x12340);
+  ASSERT_EQ(s.told.passages.size(), 4U);
+  EXPECT_TRUE(s.told.passages[0].interrupt);
+  EXPECT_FALSE(s.told.passages[0].blocked);
+  EXPECT_EQ(s.told.passages[0].host_address, spec::interrupt_range_first);
+  EXPECT_EQ(s.told.passages[1].found, outcome::page_miss) << "a walk that ended in a fault is not kept";
+  EXPECT_EQ(s.told.passages[2].found, outcome::blocked);
+  EXPECT_EQ(s.told.passages[2].condition, spec::fault_condition::lgn_3);
+  EXPECT_FALSE(s.told.passages[3].translated);
+  EXPECT_FALSE(s.told.passages[3].blocked);
+  EXPECT_EQ(s.told.passages[3].host_address, 0x12340U);
+}
+
+TEST(observer, a_translation_into_a_protected_region_is_told_as_blocked_without_a_condition) {
+  auto config = config_of(plain_part());
+  config.protect_translated = true;
+  scene s(config);
+  s.write_register<reg::plmbase>(static_cast<std::uint32_t>(first_frame & ~std::uint64_t{0x1fffff}));
+  s.write_register<reg::plmlimit>(static_cast<std::uint32_t>(first_frame & ~std::uint64_t{0x1fffff}));
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.settle();
+  s.read(nic, page(0));
+  s.watch();
+  s.request(page(0));
+  s.settle();
+  EXPECT_THAT(s.told.lines,
+              ElementsAre("1 request 0 offered", "1 request 2 admitted", "1 request 2 looking up",
+                          "4 request 2 looked up: hit", "4 request 2 blocked", "4 request 2 responded"));
+  EXPECT_EQ(s.told.requests[4].condition, spec::fault_condition::none);
+  s.pass(page(0));
+  ASSERT_EQ(s.told.passages.size(), 1U);
+  EXPECT_TRUE(s.told.passages[0].blocked);
+  EXPECT_EQ(s.told.passages[0].condition, spec::fault_condition::none);
+}
+
+TEST(observer, an_interrupt_message_of_a_device_is_told_as_one) {
+  scene s;
+  s.watch();
+  s.request(spec::interrupt_range_first, 4, access_kind::write);
+  s.settle();
+  EXPECT_FALSE(s.told.requests.back().interrupt) << "not a dword write: blocked";
+  dmar::request message;
+  message.access = {nic, access_kind::write, remap::address_type::untranslated, spec::interrupt_range_first};
+  message.length = 4;
+  message.is_dword_write = true;
+  s.unit.offer(0, message, s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.told.requests.back().how, dmar::completion::done);
+  EXPECT_TRUE(s.told.requests.back().interrupt);
+}
+
+TEST(observer, ports_and_walkers_are_told_apart) {
+  auto config = config_of(plain_part());
+  config.ports = 2;
+  scene s(config);
+  s.read(nic, page(0));
+  s.watch();
+  ASSERT_TRUE(s.offer(1, nic, access_kind::read, page(1), 64, 0));
+  ASSERT_TRUE(s.offer(2, nic, access_kind::read, page(2), 64, 1));
+  s.run_to(s.told.zero + 3);
+  ASSERT_TRUE(s.offer(3, nic, access_kind::read, page(1) + 64, 64, 0));
+  s.settle();
+  std::vector<unsigned> offers;
+  std::vector<unsigned> admissions;
+  for (const dmar::request_event& e : s.told.requests) {
+    if (e.step == request_step::offered) offers.push_back(e.port);
+    if (e.step == request_step::admitted) admissions.push_back(e.port);
+    if (e.step == request_step::joined) {
+      EXPECT_EQ(e.number, 4U);
+      EXPECT_EQ(e.walker, 1U);
+    }
+  }
+  // After the request that warmed the caches, port 1 is first.
+  EXPECT_THAT(offers, ElementsAre(0, 1, 0));
+  EXPECT_THAT(admissions, ElementsAre(1, 0, 0));
+  for (const dmar::walk_event& e : s.told.walks)
+    EXPECT_EQ(e.walker, e.request == 2 ? 0U : 1U);
+  EXPECT_EQ(s.unit.statistics().merged, 1U);
 }
 
 TEST(observer, a_reset_is_told) {
