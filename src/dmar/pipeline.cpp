@@ -156,7 +156,9 @@ void pipeline::finish_lookups(cycle now) {
     }
     if (decided) {
       decide(id, result, now);
-    } else if (!join_walk(id, now)) {
+    } else if (join_walk(id)) {
+      tell(request_step::joined, id, now);
+    } else {
       s.at = stage::waiting_for_walker;
       walker_queue_.push(id);
     }
@@ -165,7 +167,7 @@ void pipeline::finish_lookups(cycle now) {
 
 // A miss to the page of a walk in flight, by the same requester, waits for that walk instead of walking
 // itself.
-bool pipeline::join_walk(std::uint32_t id, cycle now) {
+bool pipeline::join_walk(std::uint32_t id) {
   if (busy_walkers_ == 0) return false;
   slot& s = slots_[id];
   const std::uint64_t page = spec::page_number(s.what.access.address + s.offset);
@@ -179,7 +181,6 @@ bool pipeline::join_walk(std::uint32_t id, cycle now) {
     slot& last = slots_[w.last_waiter == nobody ? w.leader : w.last_waiter];
     last.next_waiter = id;
     w.last_waiter = id;
-    tell(request_step::joined, id, now, {.walker = static_cast<unsigned>(&w - walkers_.data())});
     return true;
   }
   return false;
@@ -381,7 +382,11 @@ void pipeline::start_walks(cycle now) {
     // Others that wait for a walk to the same page need none of their own.
     for (std::size_t others = walker_queue_.size(); others != 0; --others) {
       const std::uint32_t other = walker_queue_.pop();
-      if (!join_walk(other, now)) walker_queue_.push(other);
+      if (join_walk(other)) {
+        tell(request_step::joined, other, now);
+      } else {
+        walker_queue_.push(other);
+      }
     }
   }
 }

@@ -170,7 +170,7 @@ private:
   [[nodiscard]] lane lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
                              bool enabled) const;
   void route(std::uint32_t id, engine::cycle now);
-  bool join_walk(std::uint32_t id, engine::cycle now);
+  bool join_walk(std::uint32_t id);
   void continue_walk(walker& w, engine::cycle now);
   void issue(engine::cycle now);
   void start_walks(engine::cycle now);
@@ -181,7 +181,6 @@ private:
   // For the observer: one branch where nobody watches. What is told is put together in observer.cpp.
   struct request_detail {
     remap::translator::outcome found = remap::translator::outcome::translated;
-    unsigned walker = 0;
     spec::fault_condition condition = spec::fault_condition::none;
     bool ok = false;
   };
