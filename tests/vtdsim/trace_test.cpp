@@ -238,6 +238,26 @@ TEST_F(trace, agrees_with_the_counters_of_the_run) {
             total["requests"]);
 }
 
+TEST_F(trace, a_request_waits_for_a_slot_as_long_as_it_stands_at_its_port_and_goes_where_it_says) {
+  const reading t(trace_of("--pages 2 --set iotlb.entries=1"));
+  std::map<std::uint64_t, const span*> at_port;
+  for (const char* port : {"port 0: 01:00.0", "port 1: measured traffic"}) {
+    for (const span& each : t.spans.at(port))
+      at_port[each.args["request"]] = &each;
+  }
+  std::uint64_t waited = 0;
+  for (const span& request : t.requests) {
+    const span* const stood = at_port.at(request.args["request"]);
+    const span* const wait = request.find("wait for a slot");
+    ASSERT_EQ(stood->begin, request.begin) << request.args;
+    ASSERT_EQ(stood->length(), wait == nullptr ? 0 : wait->length()) << request.args;
+    waited += wait == nullptr ? 0 : 1;
+    if (request.args["result"] != "done") continue;
+    ASSERT_EQ(request.find("memory")->args["host"], request.args["host"]) << request.args;
+  }
+  EXPECT_GT(waited, 100U) << "the sweep keeps more requests under way than there are slots";
+}
+
 TEST_F(trace, a_hit_and_a_miss_take_the_cycles_of_the_timing_contract) {
   reading t(trace_of("--pages 2 --set iotlb.entries=1"));
   std::vector<span>& all = t.requests;
