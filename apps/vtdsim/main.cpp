@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 
 #include <iostream>
+#include <span>
+#include <string_view>
 #include <systemc>
 
 int sc_main(int argc, char** argv) {
@@ -15,6 +17,12 @@ int sc_main(int argc, char** argv) {
   CLI::App app(
       "Models of Intel VT-d: boards that power on, drivers that are watched, misses that have a price.",
       "vtdsim");
+  // CLI11 would take the argument after "--option=" for the value.
+  for (const std::string_view argument : std::span(argv, static_cast<std::size_t>(argc))) {
+    if (!argument.starts_with("--") || argument.find('=') != argument.size() - 1) continue;
+    std::cerr << "vtdsim: " << argument << ": expected a value after the equals sign\n";
+    return 2;
+  }
   int status = 0;
   try {
     vtdsim::add_verbs(app, status);

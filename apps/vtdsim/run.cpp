@@ -2,6 +2,7 @@
 #include "vtdsim/run.h"
 
 #include "vtdsim/acpi_import.h"
+#include "vtdsim/machine_trace.h"
 #include "vtdsim/session.h"
 
 #include "vtd/driver/dmar_parser.h"
@@ -318,6 +319,8 @@ run_result run(const run_options& options, const line_sink& say) {
     hardware.set_walk_observer(&checker);
     if (hardware.config().caps.ecap.c()) checker.declare_coherent(hardware.name());
   }
+  std::optional<machine_trace> trace;
+  if (options.trace) trace.emplace(*options.trace, result, machine);
   for (const models::unresolved_scope& each : machine.unresolved()) {
     result.warnings.push_back(
         {"unresolved-scope", each.where + ": " + models::to_string(each.scope) + " names no function"});
@@ -338,6 +341,7 @@ run_result run(const run_options& options, const line_sink& say) {
   machine.cpu().run([&] { program(s, what); });
   sc_core::sc_start();
   machine.cpu().rethrow();
+  if (trace) trace->finish();
 
   collect_functions(machine, s.guest != nullptr ? to_string(device.function().id()) : "", result);
   collect_units(machine, result);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,8 @@ struct run_options {
   std::uint64_t largest_window = 16384;
   /// False: no traffic and no sweep, only bring-up and assignment.
   bool measure = true;
+  /// File for a trace of what the units do (Chrome's JSON format).
+  std::optional<std::filesystem::path> trace;
   /// Called at the end, while the machine still stands.
   std::function<void(session&)> inspect;
 };

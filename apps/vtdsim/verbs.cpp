@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -241,6 +242,18 @@ std::pair<std::string, std::string> setting_of(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+std::uint64_t seed_of(const std::string& text) {
+  const bool hex = text.starts_with("0x");
+  const char* const begin = text.data() + (hex ? 2 : 0);
+  const char* const end = text.data() + text.size();
+  std::uint64_t seed = 0;
+  const auto [stop, error] = std::from_chars(begin, end, seed, hex ? 16 : 10);
+  if (begin == end || stop != end || error != std::errc{}) {
+    throw models::board_error("--seed " + text + ": expected a number from 0 to 18446744073709551615");
+  }
+  return seed;
+}
+
 } // namespace
 
 void add_verbs(CLI::App& app, int& status) {
@@ -261,6 +274,8 @@ void add_verbs(CLI::App& app, int& status) {
     run_options options;
     std::vector<std::string> settings;
     std::string report;
+    std::string trace;
+    std::string seed;
     json_option as_json;
   };
   const auto args = std::make_shared<run_arguments>();
@@ -269,18 +284,21 @@ void add_verbs(CLI::App& app, int& status) {
   run_command->add_option("--preset", args->options.preset, "timing parameters: g0 to g6, or FILE.json");
   run_command->add_option("--set", args->settings, "KEY=VALUE: changes one parameter")
       ->allow_extra_args(false);
-  run_command->add_option("--seed", args->options.seed, "of all random choices")->default_val(1);
+  run_command->add_option("--seed", args->seed, "of all random choices")->default_val("1");
   run_command->add_option("--forget", args->options.forget, "a step that the driver shall forget")
       ->allow_extra_args(false);
   run_command->add_option("--pages", args->options.largest_window, "largest window of the sweep")
       ->default_val(16384)
       ->check(CLI::Range(1, 16384));
   run_command->add_option("--report", args->report, "directory for an HTML report");
+  run_command->add_option("--trace", args->trace, "file for a trace, to open in ui.perfetto.dev");
   args->as_json.add(*run_command);
   run_command->callback([=, &status] {
     if (run_command->count("--acpi") != 0 && run_command->count("--board") == 0)
       args->options.board = "generic";
     args->options.data_directory = *data;
+    args->options.seed = seed_of(args->seed);
+    if (run_command->count("--trace") != 0) args->options.trace = args->trace;
     for (const std::string& each : args->settings)
       args->options.settings.push_back(setting_of(each));
     status = run_verb(args->options, args->as_json, args->report);
@@ -329,6 +347,10 @@ void add_verbs(CLI::App& app, int& status) {
   dump->add_option("--board", what->board, "name, or FILE.json");
   dump->add_option("--device", what->device, "BB:DD.F: only this function's tables");
   dump->callback([=] { std::cout << dump_machine(what->board, what->device, *data); });
+
+  // Verbs inherit from the program that they take whatever comes; what they do not know is an error.
+  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    verb->allow_extras(false);
 }
 
 } // namespace vtdsim

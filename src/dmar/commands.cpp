@@ -56,6 +56,7 @@ void commands::global_command(std::uint32_t value, cycle seen) {
 
 void commands::context_command(cycle seen) {
   context_at_ = seen + config_.timing.context_invalidation + write_buffer_cycles();
+  tell(unit_command::context_invalidation, command_step::begun, seen);
 }
 
 void commands::iotlb_command(cycle seen) {
@@ -72,9 +73,13 @@ void commands::iotlb_command(cycle seen) {
     break;
   }
   iotlb_at_ = seen + latency + write_buffer_cycles();
+  tell(unit_command::iotlb_invalidation, command_step::begun, seen);
 }
 
-void commands::protection_command(cycle seen) { protect_at_ = seen; }
+void commands::protection_command(cycle seen) {
+  protect_at_ = seen;
+  tell(unit_command::protected_memory, command_step::begun, seen);
+}
 
 // --- What hardware does
 // ----------------------------------------------------------------------------------------------
@@ -85,23 +90,31 @@ void commands::step(cycle now) {
   if (context_at_ <= now) {
     context_at_ = never;
     invalidate_contexts();
+    tell(unit_command::context_invalidation, command_step::effective, now);
+    tell(unit_command::context_invalidation, command_step::ended, now);
   }
   if (iotlb_at_ <= now) {
     iotlb_at_ = never;
     invalidate_iotlb();
+    tell(unit_command::iotlb_invalidation, command_step::effective, now);
   }
-  if (iotlb_draining_ && iotlb_drained()) finish_iotlb();
+  if (iotlb_draining_ && iotlb_drained()) {
+    finish_iotlb();
+    tell(unit_command::iotlb_invalidation, command_step::ended, now);
+  }
   if (protect_at_ <= now) {
     protect_at_ = never;
     protection_.latch(reg::pmen::epm::get(registers_.read<reg::pmen>()) != 0);
     ports_.withdraw(0, last_address);
     protect_mark_ = requests_.admission_mark();
     protect_draining_ = true;
+    tell(unit_command::protected_memory, command_step::effective, now);
   }
   if (protect_draining_ && requests_.drained(protect_mark_, true, true)) {
     protect_draining_ = false;
     registers_.store<reg::pmen>(
         reg::pmen::prs::set(registers_.read<reg::pmen>(), protection_.active() ? 1U : 0U));
+    tell(unit_command::protected_memory, command_step::ended, now);
   }
 }
 
@@ -111,10 +124,12 @@ void commands::start_global_command(cycle now) {
   if (reg::gcmd::srtp::get(value) != 0) {
     set_status<reg::gsts::rtps>(false);
     root_at_ = now + config_.timing.command;
+    tell(unit_command::set_root_table, command_step::begun, now);
   }
   // Ignored where no flush is ever required (VT-d 10.4.4).
   if (reg::gcmd::wbf::get(value) != 0 && config_.caps.cap.rwbf()) {
     set_status<reg::gsts::wbfs>(true);
+    tell(unit_command::write_buffer_flush, command_step::begun, now);
     write_buffer_at_ = now + std::max<cycle>(timebase_.cycles_for(ports_.write_buffer_drain_time()), 1);
   }
   const bool enable = reg::gcmd::te::get(value) != 0;
@@ -122,6 +137,8 @@ void commands::start_global_command(cycle now) {
     state_.translation_enabled = enable;
     enable_mark_ = requests_.admission_mark();
     enable_at_ = now + config_.timing.command;
+    tell(unit_command::translation, command_step::begun, now);
+    tell(unit_command::translation, command_step::effective, now);
     ports_.withdraw(0, last_address);
   }
 }
@@ -137,15 +154,20 @@ void commands::finish_global_command(cycle now) {
     }
     ports_.withdraw(0, last_address);
     set_status<reg::gsts::rtps>(true);
+    tell(unit_command::set_root_table, command_step::effective, now);
+    tell(unit_command::set_root_table, command_step::ended, now);
   }
   if (write_buffer_at_ <= now) {
     write_buffer_at_ = never;
     ports_.drain_write_buffer();
     set_status<reg::gsts::wbfs>(false);
+    tell(unit_command::write_buffer_flush, command_step::effective, now);
+    tell(unit_command::write_buffer_flush, command_step::ended, now);
   }
   if (enable_at_ <= now && requests_.drained(enable_mark_, true, true)) {
     enable_at_ = never;
     set_status<reg::gsts::tes>(state_.translation_enabled);
+    tell(unit_command::translation, command_step::ended, now);
   }
 }
 

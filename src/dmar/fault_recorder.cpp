@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/dmar/fault_recorder.h"
 
+#include "vtd/dmar/observer.h"
+
 #include <algorithm>
 
 namespace vtd::dmar {
@@ -27,8 +29,9 @@ void fault_recorder::step(cycle now) {
     } else if (!fault.suppressed) {
       ++lost_;
     }
-    if (observer_ != nullptr)
-      observer_->on_fault({fault.access, fault.condition, now, recorded, fault.suppressed});
+    const fault_report report{fault.access, fault.condition, now, recorded, fault.suppressed};
+    if (observer_ != nullptr) observer_->on_fault(report);
+    if (unit_observer_ != nullptr) unit_observer_->on_fault_recorded(report);
     // VT-d 7.4: an event only when no fault was pending before. record() leaves that to the first one.
     if (recorded && event_due_) {
       event_due_ = false;
@@ -38,7 +41,9 @@ void fault_recorder::step(cycle now) {
   if (message_at_ <= now) {
     message_at_ = never;
     const auto upper = std::uint64_t{registers_.read<reg::feuaddr>()} << 32;
-    ports_.send_message({upper | registers_.read<reg::feaddr>(), registers_.read<reg::fedata>()});
+    const spec::msi_message message{upper | registers_.read<reg::feaddr>(), registers_.read<reg::fedata>()};
+    if (unit_observer_ != nullptr) unit_observer_->on_message(message, now);
+    ports_.send_message(message);
   }
 }
 

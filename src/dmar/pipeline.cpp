@@ -58,6 +58,7 @@ bool pipeline::offer(unsigned at, const request& what, cycle seen) {
   p.seen = seen;
   p.waiting = true;
   ++waiting_ports_;
+  tell_offer(at, seen);
   return true;
 }
 
@@ -126,6 +127,7 @@ void pipeline::finish_lookups(cycle now) {
     remap::translation result;
     const outcome found = translator_.lookup(access_of(s), result);
     const bool decided = found == outcome::translated || found == outcome::blocked;
+    tell(request_step::looked_up, id, now, {.found = found});
     if (s.first_lookup) {
       s.first_lookup = false;
       count_lookup(found != outcome::context_miss, decided);
@@ -134,7 +136,9 @@ void pipeline::finish_lookups(cycle now) {
     }
     if (decided) {
       decide(id, result, now);
-    } else if (!join_walk(id)) {
+    } else if (join_walk(id)) {
+      tell(request_step::joined, id, now);
+    } else {
       s.at = stage::waiting_for_walker;
       walker_queue_.push(id);
     }
@@ -167,10 +171,12 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   if (!result.allowed()) {
     ++statistics_.faults;
     faults_.on_fault(access_of(s), result, now);
+    tell(request_step::blocked, id, now, {.condition = result.condition});
     return end(id, completion::blocked);
   }
   if (state_.forbids(result.address, s.piece, !result.identity)) {
     ++statistics_.blocked_unlogged;
+    tell(request_step::blocked, id, now);
     return end(id, completion::blocked);
   }
   leave_for_memory(s, id, result.address);
@@ -186,8 +192,10 @@ void pipeline::advance_walks(cycle now) {
     w.due = never;
     if (w.state == walker_state::structures) {
       translator_.look_up_structures(w.walk);
+      tell(walk_step::structures_looked_up, w, now);
       continue_walk(w, now);
     } else if (w.state == walker_state::reading) {
+      tell(walk_step::read_answered, w, now);
       translator_.feed(w.walk, w.answer_ok, w.words, now);
       continue_walk(w, now);
     }
@@ -222,6 +230,7 @@ void pipeline::commit_walks(cycle now) {
     slots_[leader].next_waiter = nobody;
     w.state = walker_state::idle;
     --busy_walkers_;
+    tell(walk_step::ended, w, now);
     if (w.poisoned) {
       ++statistics_.poisoned;
       replay(leader);
@@ -296,6 +305,7 @@ void pipeline::admit(cycle now) {
     statistics_.admission_wait_cycles += now - p.seen;
     p.waiting = false;
     --waiting_ports_;
+    tell(request_step::admitted, id, now);
     route(id, now);
     outside_.accepted(at, s.what.cookie);
     return;
@@ -308,6 +318,7 @@ void pipeline::route(std::uint32_t id, cycle now) {
   switch (lane_of(access, s.what, s.piece, s.enabled)) {
   case lane::translate:
     s.at = stage::looking_up;
+    tell(request_step::looking_up, id, now);
     return lookups_.push(id, now);
   case lane::bypass:
     ++statistics_.bypassed;
@@ -318,6 +329,7 @@ void pipeline::route(std::uint32_t id, cycle now) {
     return leave_for_memory(s, id, access.address);
   case lane::forbidden:
     ++statistics_.blocked_unlogged;
+    tell(request_step::blocked, id, now);
     return end(id, completion::blocked);
   }
 }
@@ -345,11 +357,16 @@ void pipeline::start_walks(cycle now) {
     ++busy_walkers_;
     ++statistics_.walks;
     translator_.start(w.walk, access_of(s), state_.root_table);
+    tell(walk_step::granted, w, now);
     continue_walk(w, now);
     // Others that wait for a walk to the same page need none of their own.
     for (std::size_t others = walker_queue_.size(); others != 0; --others) {
       const std::uint32_t other = walker_queue_.pop();
-      if (!join_walk(other)) walker_queue_.push(other);
+      if (join_walk(other)) {
+        tell(request_step::joined, other, now);
+      } else {
+        walker_queue_.push(other);
+      }
     }
   }
 }
@@ -370,6 +387,7 @@ void pipeline::issue(cycle now) {
       ++statistics_.walk_reads;
       issued = true;
       memory_port_at_ = never;
+      tell(walk_step::read_issued, w, now);
       port_is_free = outside_.read_table(index, w.walk.address(), w.walk.bytes());
     }
   }
@@ -387,6 +405,7 @@ void pipeline::issue(cycle now) {
     piece.interrupt = s.interrupt;
     issued = true;
     memory_port_at_ = never;
+    tell(request_step::forwarded, id, now);
     port_is_free = outside_.forward(piece);
   }
   if (!issued) return;
@@ -396,6 +415,7 @@ void pipeline::issue(cycle now) {
   } else if (memory_port_at_ != never) {
     memory_port_at_ = std::max(memory_port_at_, interval_end);
   }
+  tell_port(true, now);
 }
 
 // --- F: answers and responses
@@ -407,6 +427,7 @@ void pipeline::respond(cycle now) {
     const answer taken = answers_.front();
     answers_.pop_front();
     slot& s = slots_[taken.id];
+    tell(request_step::answered, taken.id, now, {.ok = taken.ok});
     s.offset += s.piece;
     if (!taken.ok) {
       end(taken.id, completion::failed);
@@ -427,6 +448,7 @@ void pipeline::respond(cycle now) {
     slot& s = slots_[id];
     void* const cookie = s.what.cookie;
     const completion how = s.how;
+    tell(request_step::responded, id, now);
     s.at = stage::free;
     free_slots_.push_back(id);
     --busy_slots_;
@@ -496,13 +518,16 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
   case lane::bypass:
     ++statistics_.bypassed;
     out.leads = passage::way::memory;
+    tell(piece, out, now);
     return out;
   case lane::interrupt:
     ++statistics_.interrupts;
     out.leads = passage::way::interrupt;
+    tell(piece, out, now);
     return out;
   case lane::forbidden:
     ++statistics_.blocked_unlogged;
+    tell(piece, out, now);
     return out;
   case lane::translate:
     break;
@@ -522,14 +547,17 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
   if (!result.allowed()) {
     ++statistics_.faults;
     faults_.on_fault(piece.access, result, now + out.cycles);
+    tell(piece, out, now, &result, &cost);
     return out;
   }
   if (state_.forbids(result.address, piece.length, !result.identity)) {
     ++statistics_.blocked_unlogged;
+    tell(piece, out, now, &result, &cost);
     return out;
   }
   out.leads = passage::way::memory;
   out.address = result.address;
+  tell(piece, out, now, &result, &cost);
   return out;
 }
 

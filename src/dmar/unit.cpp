@@ -165,6 +165,13 @@ void unit::clear_statistics() {
   translator_.caches().clear_statistics();
 }
 
+void unit::set_observer(unit_observer* observer) {
+  observer_ = observer;
+  pipeline_.set_observer(observer);
+  faults_.set_unit_observer(observer);
+  commands_.set_observer(observer);
+}
+
 void unit::reset(bool power_on) {
   registers_.reset(power_on);
   translator_.caches().invalidate_all_contexts();
@@ -172,6 +179,7 @@ void unit::reset(bool power_on) {
   pipeline_.reset();
   faults_.reset();
   commands_.reset();
+  if (observer_ != nullptr) observer_->on_reset(owning_wheel().now());
 }
 
 } // namespace vtd::dmar

@@ -1,66 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program as a user meets it: exit status, one-line errors, JSON by the contract.
 
+#include "program.h"
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <algorithm>
 #include <string>
 
 namespace {
 
 using json = nlohmann::json;
 
-struct outcome {
-  int status = -1;
-  std::string out;
-  std::string err;
-};
+using vtd::test::contents;
+using vtd::test::outcome;
 
-std::string contents(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-class command_line : public testing::Test {
-protected:
-  command_line() {
-    scratch_ = std::filesystem::temp_directory_path() / ("vtdsim_test_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(scratch_);
-  }
-  ~command_line() override { std::filesystem::remove_all(scratch_); }
-  command_line(const command_line&) = delete;
-  command_line& operator=(const command_line&) = delete;
-
-  outcome run(const std::string& arguments) const {
-    const auto out = scratch_ / "out";
-    const auto err = scratch_ / "err";
-    const std::string command =
-        std::string(VTD_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string();
-    const int status = std::system(command.c_str()); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, contents(out), contents(err)};
-  }
-  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(scratch_ / name, std::ios::binary) << text;
-    return (scratch_ / name).string();
-  }
-  void expect_refused(const std::string& arguments, const std::string& named) const {
-    const outcome got = run(arguments);
-    EXPECT_EQ(got.status, 2) << arguments << '\n' << got.err;
-    EXPECT_NE(got.err.find(named), std::string::npos) << arguments << '\n' << got.err;
-    EXPECT_EQ(std::count(got.err.begin(), got.err.end(), '\n'), 1) << got.err;
-  }
-
-  std::filesystem::path scratch_;
-};
+class command_line : public vtd::test::program_test {};
 
 TEST_F(command_line, the_main_job_runs_and_its_json_keeps_the_contract) {
   const outcome got = run("run --board dq35jo --pages 64 --json");
@@ -175,8 +131,37 @@ TEST_F(command_line, unusable_input_is_one_clear_line_and_status_2) {
   expect_refused("run --acpi " + file("empty", ""), "48");
   expect_refused("dmar --decode " + file("short", "DMAR"), "48");
   expect_refused("dmar --decode /does/not/exist", "/does/not/exist");
-  expect_refused("fly", "fly");
+  expect_refused("run --set iotlb.entries=many", "iotlb.entries: got \"many\", expected");
+  expect_refused("run --set iotlb.entries=-4", "iotlb.entries: got \"-4\", expected");
+  expect_refused("run --set clock.period=0", "clock.period");
+  expect_refused("run --set iotlb.policy=fifth", "iotlb.policy");
+  expect_refused("run --set =4", "unknown parameter");
+  expect_refused("run --pages 0", "--pages");
+  expect_refused("run --pages 1 --json=/does/not/exist/run.json", "/does/not/exist/run.json");
+  expect_refused("run --pages 1 --report /dev/null/report", "/dev/null/report");
+  expect_refused("lspci --board dq35xx", "dq35xx");
+  expect_refused("dump --device 1:0", "--device 1:0");
+  expect_refused("dmar", "--decode FILE");
+  expect_refused("dmar --board dq35jo", "-o");
+  expect_refused("fly", "unknown verb 'fly', expected one of boards, run");
   expect_refused("", "no verb");
+}
+
+TEST_F(command_line, a_seed_that_is_no_number_of_64_bits_is_refused) {
+  for (const std::string seed : {"x", "-1", "1.5", "12x", "0x", "18446744073709551616", "''"}) {
+    expect_refused("run --pages 1 --seed " + seed, "expected a number from 0 to 18446744073709551615");
+  }
+  const json r = json::parse(run("run --pages 1 --seed 0xffffffffffffffff --json").out);
+  EXPECT_EQ(r["seed"], ~std::uint64_t{0});
+}
+
+TEST_F(command_line, what_a_verb_does_not_know_is_refused_and_not_passed_over) {
+  for (const std::string verb : {"boards", "run --pages 1", "lspci", "dump"}) {
+    expect_refused(verb + " --frobnicate", "--frobnicate");
+    expect_refused(verb + " more", "more");
+  }
+  expect_refused("run --preset= --pages 1", "--preset=: expected a value");
+  expect_refused("run --trace= --pages 1", "--trace=: expected a value");
 }
 
 TEST_F(command_line, a_table_that_is_truncated_or_has_a_wrong_checksum_is_refused) {

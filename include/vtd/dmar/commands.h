@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/observer.h"
 #include "vtd/dmar/pipeline.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/protected_memory.h"
@@ -40,6 +41,7 @@ public:
   /// Commands given while their predecessor was under way.
   [[nodiscard]] std::uint64_t ignored() const { return ignored_; }
   [[nodiscard]] std::uint64_t invalidations() const { return invalidations_; }
+  void set_observer(unit_observer* observer) { observer_ = observer; }
   void reset();
 
 private:
@@ -52,6 +54,7 @@ private:
   void finish_iotlb();
   template <class Field>
   void set_status(bool on);
+  void tell(unit_command what, command_step step, engine::cycle at) const;
 
   const unit_config& config_;
   const engine::clock& timebase_;
@@ -80,6 +83,7 @@ private:
   bool protect_draining_ = false;
   std::uint64_t protect_mark_ = 0;
 
+  unit_observer* observer_ = nullptr;
   std::uint64_t ignored_ = 0;
   std::uint64_t invalidations_ = 0;
 };

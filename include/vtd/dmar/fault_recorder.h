@@ -22,6 +22,8 @@ struct fault_report {
   bool suppressed = false;
 };
 
+struct unit_observer;
+
 /// Who wants to see every fault of a unit.
 struct fault_observer {
   fault_observer() = default;
@@ -49,6 +51,7 @@ public:
   void control_written(engine::cycle seen);
 
   void set_observer(fault_observer* observer) { observer_ = observer; }
+  void set_unit_observer(unit_observer* observer) { unit_observer_ = observer; }
   [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   void reset();
@@ -68,6 +71,7 @@ private:
   register_file& registers_;
   unit_ports& ports_;
   fault_observer* observer_ = nullptr;
+  unit_observer* unit_observer_ = nullptr;
   std::deque<entry> waiting_;
   engine::cycle message_at_ = engine::never;
   unsigned next_record_ = 0;

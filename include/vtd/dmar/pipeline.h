@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/observer.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/statistics.h"
 #include "vtd/dmar/unit_state.h"
@@ -30,7 +31,10 @@ public:
   bool offer(unsigned port, const request& what, engine::cycle seen);
   void table_answered(unsigned walker, bool ok, const remap::table_words& words, engine::cycle seen);
   void answered(unsigned slot, bool ok, engine::cycle seen);
-  void memory_port_free(engine::cycle seen) { memory_port_at_ = seen; }
+  void memory_port_free(engine::cycle seen) {
+    memory_port_at_ = seen;
+    tell_port(false, seen);
+  }
   void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
 
   // The steps of cycle `now`, in this order.
@@ -80,6 +84,9 @@ public:
   };
   passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
                engine::cycle now);
+
+  /// Null: nobody watches.
+  void set_observer(unit_observer* observer) { observer_ = observer; }
 
   /// From now on evicted pages are withdrawn: somebody holds direct pointers.
   void direct_was_given() { direct_given_ = true; }
@@ -163,6 +170,45 @@ private:
   void withdraw_evicted(std::uint64_t packed);
   void count_lookup(bool context_hit, bool iotlb_hit);
 
+  // For the observer: one branch where nobody watches. What is told is put together in observer.cpp.
+  struct request_detail {
+    remap::translator::outcome found = remap::translator::outcome::translated;
+    spec::fault_condition condition = spec::fault_condition::none;
+    bool ok = false;
+  };
+  void tell_offer(unsigned port, engine::cycle seen) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report_offer(port, seen);
+  }
+  void tell(request_step step, std::uint32_t id, engine::cycle at) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(step, id, at, {});
+  }
+  void tell(request_step step, std::uint32_t id, engine::cycle at, const request_detail& more) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(step, id, at, more);
+  }
+  void tell(walk_step step, const walker& w, engine::cycle at) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(step, w, at);
+  }
+  void tell(const request& piece, const passage& out, engine::cycle at,
+            const remap::translation* result = nullptr, const remap::translation_cost* cost = nullptr) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report(piece, out, at, result, cost);
+  }
+  void tell_port(bool taken, engine::cycle at) const {
+    if (observer_ != nullptr) [[unlikely]]
+      report_port(taken, at);
+  }
+  [[gnu::cold]] void report(request_step step, std::uint32_t id, engine::cycle at,
+                            const request_detail& more) const;
+  [[gnu::cold]] void report(walk_step step, const walker& w, engine::cycle at) const;
+  [[gnu::cold]] void report_offer(unsigned port, engine::cycle seen) const;
+  [[gnu::cold]] void report_port(bool taken, engine::cycle at) const;
+  [[gnu::cold]] void report(const request& piece, const passage& out, engine::cycle at,
+                            const remap::translation* result, const remap::translation_cost* cost) const;
+
   const unit_config& config_;
   remap::translator& translator_;
   const unit_state& state_;
@@ -194,6 +240,7 @@ private:
   unsigned waiting_ports_ = 0;
   unsigned responses_ = 0;
   bool direct_given_ = false;
+  unit_observer* observer_ = nullptr;
   unit_statistics statistics_{};
 };
 

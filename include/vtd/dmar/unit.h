@@ -103,6 +103,8 @@ public:
   void clear_statistics();
   void set_walk_observer(remap::walk_observer* observer) { translator_.set_observer(observer); }
   void set_fault_observer(fault_observer* observer) { faults_.set_observer(observer); }
+  /// Null: nobody watches. The observer must outlive the unit, or be taken away first.
+  void set_observer(unit_observer* observer);
 
   /// Power-on reset, or a warm one that keeps sticky fields (VT-d 10.4, access "S").
   void reset(bool power_on);
@@ -124,6 +126,7 @@ private:
   pipeline pipeline_;
   fault_recorder faults_;
   commands commands_;
+  unit_observer* observer_ = nullptr;
 };
 
 } // namespace vtd::dmar

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtdsim/run_result.h"
+#include "vtdsim/trace.h"
+
+#include "vtd/models/root_complex.h"
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace vtdsim {
+
+/// The trace of a run: a process for each remapping unit of the machine. It goes before the machine does; a
+/// run that ends early leaves a whole document, too.
+class machine_trace {
+public:
+  /// Throws board_error when the file cannot be written.
+  machine_trace(const std::filesystem::path& file, const run_result& about,
+                vtd::models::root_complex& machine);
+  machine_trace(const machine_trace&) = delete;
+  machine_trace& operator=(const machine_trace&) = delete;
+  ~machine_trace();
+  /// Nothing is watched any more. Throws board_error when something could not be written.
+  void finish();
+
+private:
+  void stop();
+
+  trace_file file_;
+  vtd::models::root_complex& machine_;
+  std::vector<std::unique_ptr<unit_trace>> units_;
+};
+
+} // namespace vtdsim
