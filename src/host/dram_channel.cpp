@@ -100,8 +100,7 @@ void dram_channel::admit(cycle now) {
     const unsigned to = bank_of(p.offered.address);
     bank& b = banks_[to];
     if (b.queue.size() >= config_.shape.bank_queue) continue;
-    // Next time, the port after the first that was admitted goes first.
-    if (next_port_ == first) next_port_ = at + 1 < count ? at + 1 : 0;
+    next_port_ = at + 1 < count ? at + 1 : 0;
     const unsigned line = config_.shape.line_bytes;
     waiting entry;
     entry.row = row_of(p.offered.address);
@@ -178,7 +177,6 @@ void dram_channel::issue(cycle now) {
   case command::activate:
     chosen->open_row = chosen->queue.front().row;
     chosen->queue.front().activated = true;
-    chosen->hits_in_a_row = 0;
     chosen->column_at = now + t.rcd;
     chosen->precharge_at = now + t.ras;
     activate_at_ = now + t.rrd;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -219,6 +220,35 @@ TEST(dram_channel, a_full_queue_holds_its_port_until_the_cycle_after_a_slot_is_f
   s.until(25);
   EXPECT_TRUE(s.acceptances.contains(4));
   EXPECT_EQ(s.channel.statistics().admission_wait_cycles, 25U - 14U);
+}
+
+TEST(dram_channel, ports_take_turns_where_the_queue_is_short) {
+  host::dram_config what = config();
+  what.shape.ports = 3;
+  what.shape.bank_queue = 1;
+  scene s(what);
+  std::vector<std::size_t> order;
+  std::array<std::size_t, 3> next{0, 100, 200};
+  for (cycle now = 10; order.size() < 7; ++now) {
+    for (unsigned port = 0; port < 3; ++port) {
+      // Ever again, as soon as the port has room.
+      if (s.arrive(next[port], port, s.at(7, 2), now)) ++next[port];
+    }
+    s.until(now);
+    for (const auto& [id, at] : s.acceptances) {
+      if (at == now) order.push_back(id / 100);
+    }
+  }
+  EXPECT_EQ(order, (std::vector<std::size_t>{0, 1, 2, 0, 1, 2, 0}));
+}
+
+TEST(dram_channel, a_request_that_arrives_at_an_edge_with_work_is_seen_at_the_next) {
+  scene s;
+  s.arrive(1, 0, s.at(7, 2), 10);
+  s.until(10 + miss - 1);
+  // The answer of the first is due at the edge at which the second arrives.
+  s.arrive(2, 0, s.at(7, 2), 10 + miss + 1);
+  EXPECT_TRUE(s.is_done_at(2, 10 + miss + 1 + hit));
 }
 
 TEST(dram_channel, a_refresh_closes_all_rows_and_holds_all_banks) {

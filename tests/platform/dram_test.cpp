@@ -103,10 +103,13 @@ TEST(dram, a_request_goes_through_four_phases_in_the_time_of_its_row) {
   scene s;
   s.run([&] {
     scene::pass(10 * ns + 300);
-    EXPECT_EQ(s.begin(0, s.make(1, read, 0x2000)), tlm::TLM_ACCEPTED);
+    scene::request& r = s.make(1, read, 0x2000);
+    EXPECT_EQ(s.begin(0, r), tlm::TLM_ACCEPTED);
+    EXPECT_EQ(r.get_ref_count(), 2) << "the initiator's, and one as long as the channel has it";
     scene::pass(200 * ns);
     EXPECT_EQ(s.accepted[1], 11 * ns);
     EXPECT_EQ(s.answered[1], 11 * ns + miss);
+    EXPECT_EQ(r.get_ref_count(), 0);
   });
 }
 

@@ -87,8 +87,8 @@ struct dram_client {
 /// all banks at fixed times.
 ///
 /// A request that arrives at `t` is seen at the first edge after `t`; the order of calls within one time does
-/// not matter. In a cycle: answers, then admissions (one a port, round-robin), then one command. A queue slot
-/// freed in a cycle is used in the next.
+/// not matter. In a cycle: answers, then admissions (one a port, first the port after the one admitted last),
+/// then one command. A queue slot freed in a cycle is used in the next.
 ///
 /// Not modelled: power-down, several ranks, bank groups, reordering of writes behind reads.
 class dram_channel final : private engine::component {
