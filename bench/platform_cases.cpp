@@ -286,7 +286,7 @@ private:
 };
 
 template <class Case, class... Arguments>
-void add(case_list& cases, std::string name, Arguments... arguments) {
+void add(case_list& cases, std::string name, const Arguments&... arguments) {
   cases.push_back({std::move(name), dma_request, [=] { return std::make_unique<Case>(arguments...); }});
 }
 
