@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -82,11 +83,13 @@ public:
   std::vector<std::size_t> transfers;
 
 private:
-  static void* as_cookie(std::size_t id) { return reinterpret_cast<void*>(id); }
-  static std::size_t id_of(void* cookie) { return reinterpret_cast<std::size_t>(cookie); }
+  void* as_cookie(std::size_t id) { return &*ids_.insert(ids_.end(), id); }
+  static std::size_t id_of(void* cookie) { return *static_cast<std::size_t*>(cookie); }
   void accepted(unsigned /*port*/, void* cookie) override { acceptances[id_of(cookie)] = wheel.now(); }
   void transfer(void* cookie) override { transfers.push_back(id_of(cookie)); }
   void answered(unsigned /*port*/, void* cookie) override { answers[id_of(cookie)] = wheel.now(); }
+
+  std::deque<std::size_t> ids_;
 };
 
 constexpr cycle miss = 14 + 12 + 5 + 20;
