@@ -5,7 +5,6 @@
 
 #include "vtd/remap/translator.h"
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -35,20 +34,33 @@ private:
 template <class Stream>
 class core_case final : public bench_case {
 public:
-  core_case(std::string name, unsigned levels, const remap::cache_shapes& caches, std::uint64_t warm_up,
+  core_case(unsigned levels, const remap::cache_shapes& caches, std::uint64_t warm_up,
             std::function<Stream()> stream)
-      : bench_case(std::move(name)), levels_(levels), caches_(caches), warm_up_(warm_up),
-        make_stream_(std::move(stream)) {}
+      : levels_(levels), caches_(caches), warm_up_(warm_up), make_stream_(std::move(stream)) {}
 
-  void prepare() override {
+  [[nodiscard]] bool verify() const override {
+    std::uint64_t expected = 0;
+    for (std::uint64_t i = 0; i < next_; ++i)
+      expected += flat_tables::host_of((*stream_)(i));
+    return checksum() == expected;
+  }
+
+  [[nodiscard]] std::vector<fact> facts() override {
+    auto out = bench_case::facts();
+    out.push_back({"walk_reads", reads_per_item()});
+    return out;
+  }
+
+private:
+  void set_up() override {
     tables_.emplace(levels_);
     memory_.emplace(*tables_);
     translator_.emplace("bench", part(), caches_);
     stream_.emplace(make_stream_());
-    run(warm_up_);
+    do_items(warm_up_);
   }
 
-  void run(std::uint64_t items) override {
+  void do_items(std::uint64_t items) override {
     remap::translator& hardware = *translator_;
     const Stream& stream = *stream_;
     remap::dma_access access{device, remap::access_kind::read, remap::address_type::untranslated, 0};
@@ -62,7 +74,29 @@ public:
     consume(sum);
   }
 
-private:
+  // The loop that is measured holds nothing but the decision, so the reads are counted in a look at the next
+  // items.
+  [[nodiscard]] double reads_per_item() {
+    constexpr unsigned some = 4096;
+    remap::dma_access access{device, remap::access_kind::read, remap::address_type::untranslated, 0};
+    std::uint64_t reads = 0;
+    for (unsigned i = 0; i < some; ++i) {
+      access.address = (*stream_)(next_++);
+      remap::translation_cost cost;
+      consume(translator_->translate(access, flat_tables::root(), *memory_, clock_, 0, cost).address);
+      reads += cost.table_reads;
+    }
+    return static_cast<double>(reads) / some;
+  }
+
+  [[nodiscard]] std::vector<fact> totals() const override {
+    const remap::cache_statistics& n = translator_->caches().iotlb().statistics();
+    return {{"iotlb_hits", static_cast<double>(n.hits)},
+            {"iotlb_misses", static_cast<double>(n.misses)},
+            {"iotlb_fills", static_cast<double>(n.fills)},
+            {"iotlb_evictions", static_cast<double>(n.evictions)}};
+  }
+
   unsigned levels_;
   remap::cache_shapes caches_;
   std::uint64_t warm_up_;
@@ -86,22 +120,26 @@ struct working_set_stream {
 } // namespace
 
 void add_core_cases(case_list& cases) {
-  const auto add = [&cases](auto stream, std::string name, unsigned levels, const remap::cache_shapes& caches,
-                            std::uint64_t warm_up) {
+  const auto add = [&cases](auto stream, std::string name, unsigned levels, unsigned iotlb_entries,
+                            bool structures, std::uint64_t warm_up) {
     using stream_type = decltype(stream());
-    cases.push_back(std::make_unique<core_case<stream_type>>(std::move(name), levels, caches, warm_up,
-                                                             std::move(stream)));
+    cases.push_back({std::move(name), "translation decision", [=] {
+                       return std::make_unique<core_case<stream_type>>(
+                           levels, shapes(iotlb_entries, structures), warm_up, stream);
+                     }});
   };
-  add([] { return same_page_stream{}; }, "core_hit", 4, shapes(), 64);
+  constexpr unsigned usual = 128;
+  add([] { return same_page_stream{}; }, "core_hit", 4, usual, true, 64);
   for (const unsigned pages : {16U, 64U, 256U, 1024U}) {
-    add([pages] { return random_pages{pages - 1}; }, "core_hit_ws/" + std::to_string(pages), 4,
-        shapes(4 * pages), 32 * pages);
+    // Warmed up until each page was touched.
+    add([pages] { return random_pages{pages - 1}; }, "core_hit_ws/" + std::to_string(pages), 4, 4 * pages,
+        true, 32 * pages);
   }
   constexpr std::uint64_t thrash = 4096;
-  add([] { return working_set_stream{thrash}; }, "core_miss_3level", 3, shapes(), thrash);
-  add([] { return working_set_stream{thrash}; }, "core_miss_4level", 4, shapes(), thrash);
-  add([] { return working_set_stream{thrash}; }, "core_miss_4level_cold", 4, shapes(128, false), thrash);
-  add([] { return random_pages{}; }, "core_miss_4level_random", 4, shapes(), thrash);
+  add([] { return working_set_stream{thrash}; }, "core_miss_3level", 3, usual, true, thrash);
+  add([] { return working_set_stream{thrash}; }, "core_miss_4level", 4, usual, true, thrash);
+  add([] { return working_set_stream{thrash}; }, "core_miss_4level_cold", 4, usual, false, thrash);
+  add([] { return random_pages{}; }, "core_miss_4level_random", 4, usual, true, thrash);
 }
 
 } // namespace vtd::bench

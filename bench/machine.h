@@ -25,18 +25,9 @@ inline constexpr std::uint64_t mapped_pages = std::uint64_t{1} << 20;
   return caps;
 }
 
-/// Paging-structure caches as in preset g3; `structures` false: none, every walk reads every level.
-[[nodiscard]] inline remap::cache_shapes shapes(unsigned iotlb_entries = 128, bool structures = true) {
-  remap::cache_shapes out;
-  out.context = {64, 0, remap::replacement::lru, 1};
-  out.iotlb = {iotlb_entries, 8, remap::replacement::lru, 1};
-  if (structures) {
-    out.pml4 = {16, 8, remap::replacement::lru, 1};
-    out.pdpe = {32, 8, remap::replacement::lru, 1};
-    out.pde = {64, 8, remap::replacement::lru, 1};
-  }
-  return out;
-}
+/// `structures`: paging-structure caches as in preset g3, the first with four levels; false: none, every walk
+/// reads every level.
+[[nodiscard]] remap::cache_shapes shapes(unsigned iotlb_entries = 128, bool structures = true);
 
 /// Root, context and second-level tables in one array of words that stands for memory from address `base` on.
 class flat_tables {

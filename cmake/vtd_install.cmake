@@ -54,7 +54,8 @@ if(TARGET vtd_systemc)
 endif()
 
 install(FILES "${PROJECT_BINARY_DIR}/generated/vtd/version.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/vtd")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/models/boards" "${PROJECT_SOURCE_DIR}/models/presets"
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/models/boards" "${PROJECT_SOURCE_DIR}/models/drams"
+  "${PROJECT_SOURCE_DIR}/models/presets" "${PROJECT_SOURCE_DIR}/models/traffic"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/vtd" FILES_MATCHING PATTERN "*.json")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/vtdConfig.cmake.in"
