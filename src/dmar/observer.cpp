@@ -129,7 +129,7 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
   case unit_command::write_buffer_flush:
     break;
   case unit_command::translation:
-    event.on = translation_enabled_;
+    event.on = state_.translation_enabled;
     break;
   case unit_command::protected_memory:
     event.on = reg::pmen::epm::get(registers_.read<reg::pmen>()) != 0;
