@@ -83,7 +83,7 @@ private:
     for (unsigned i = 0; i < some; ++i) {
       access.address = (*stream_)(next_++);
       remap::translation_cost cost;
-      consume(translator_->translate(access, flat_tables::root(), *memory_, clock_, 0, cost).address);
+      consume(translator_->translate(access, {flat_tables::root(), *memory_, clock_, 0}, cost).address);
       reads += cost.table_reads;
     }
     return static_cast<double>(reads) / some;
