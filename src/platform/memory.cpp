@@ -123,8 +123,11 @@ tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload&
                                          sc_core::sc_time& delay) {
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_COMPLETED;
   const engine::picoseconds now = now_ps();
-  const engine::picoseconds start = std::max(now + to_ps(delay), free_at_);
-  free_at_ = start + timing_.interval;
+  engine::picoseconds start = now + to_ps(delay);
+  if (timing_.interval != 0) {
+    start = std::max(start, free_at_);
+    free_at_ = start + timing_.interval;
+  }
   delay = to_sc_time(start + access(trans) - now);
   return tlm::TLM_COMPLETED;
 }
