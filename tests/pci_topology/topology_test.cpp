@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace vtd::pci_topology {
@@ -102,6 +104,30 @@ TEST(topology, an_address_belongs_to_the_bar_that_decodes_it_below_open_windows)
   nic->write(reg::command, 2, reg::command_memory);
   s.find(bdf(0, 1, 0))->write(reg::command, 2, 0);
   EXPECT_FALSE(s.claim(*base + 0x123)) << "the port above does not pass it";
+}
+
+TEST(topology, firmware_gives_every_bar_a_place_of_its_own_beside_those_that_have_one) {
+  topology_description d = machine();
+  // In the way of the first one: 64 KB that begin inside its place.
+  d.functions[2].bars[0].address = d.memory_window_base + 0x8000;
+  d.functions[2].bars[0].size = 0x8000;
+  topology s(d);
+  s.set_up_as_firmware();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+  s.for_each([&](const function& who) {
+    for (const bar_description& bar : who.description().bars) {
+      const auto at = who.bar_address(bar.index);
+      ASSERT_TRUE(at);
+      EXPECT_EQ(*at % bar.size, 0U) << to_string(who.id());
+      EXPECT_GE(*at, d.memory_window_base);
+      ranges.emplace_back(*at, *at + bar.size);
+    }
+  });
+  std::sort(ranges.begin(), ranges.end());
+  ASSERT_EQ(ranges.size(), 5U);
+  for (std::size_t i = 1; i < ranges.size(); ++i)
+    EXPECT_LE(ranges[i - 1].second, ranges[i].first);
+  EXPECT_EQ(ranges[0].first, d.memory_window_base + 0x8000) << "what has an address keeps it";
 }
 
 } // namespace
