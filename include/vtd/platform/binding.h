@@ -3,6 +3,7 @@
 
 #include <systemc>
 
+#include <cstddef>
 #include <string>
 
 namespace vtd::platform {
