@@ -159,6 +159,15 @@ TEST(dma_engine, a_fill_writes_the_source_word_over_and_over) {
   EXPECT_EQ(there[20], std::byte{0}) << "not a byte more";
 }
 
+TEST(dma_engine, a_fill_goes_on_with_its_word_where_a_page_cut_it) {
+  scene s;
+  s.order(operation::fill, 600, 0x0807060504030201, destination + 0xfc3);
+  s.work();
+  const auto there = s.get(destination + 0xfc3, 600);
+  for (std::size_t i = 0; i < 600; ++i)
+    ASSERT_EQ(std::to_integer<unsigned>(there[i]), i % 8 + 1) << i;
+}
+
 TEST(dma_engine, a_copy_moves_every_byte_and_counts_both_ways) {
   scene s;
   const auto data = pattern(5000);
