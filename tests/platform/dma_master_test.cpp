@@ -167,10 +167,13 @@ TEST(dma_master, the_next_request_waits_until_the_chipset_has_taken_the_last) {
     s.write(2, 4);
     wait_ps(100000);
     ASSERT_EQ(s.chipset.phases.size(), 1U);
+    s.write(3, 4);
+    wait_ps(100000);
+    ASSERT_EQ(s.chipset.phases.size(), 1U) << "a new one does not push it through either";
     s.chipset.respond(*s.chipset.phases[0].trans, tlm::END_REQ);
     wait_ps(1);
     EXPECT_EQ(s.chipset.phases.size(), 2U);
-    EXPECT_EQ(s.chipset.phases[1].when, 100000U);
+    EXPECT_EQ(s.chipset.phases[1].when, 200000U);
   });
 }
 
