@@ -2,14 +2,18 @@
 #include "vtd/models/board_loader.h"
 
 #include "json_reader.h"
+#include "vtd/host/sparse_memory.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
+#include "vtd/pci_topology/function.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
 #include <memory>
+#include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace vtd::models {
@@ -133,6 +137,25 @@ struct placed_function {
   std::string path;
 };
 
+// "8086:29b0"; `example` is said where it is something else.
+std::pair<std::uint16_t, std::uint16_t> ids_of(const json_node& node, const std::string& example) {
+  const std::string text = node.text();
+  const std::size_t colon = text.find(':');
+  constexpr std::size_t most_digits = 4;
+  const auto number = [&](std::string digits) {
+    return digits.empty() || digits.size() > most_digits ? std::nullopt : parse_whole("0x" + digits);
+  };
+  const auto vendor = number(text.substr(0, colon));
+  const auto device = colon == std::string::npos ? std::nullopt : number(text.substr(colon + 1));
+  if (!vendor || !device) node.reject("vendor and device in hexadecimal such as \"" + example + "\"");
+  return {static_cast<std::uint16_t>(*vendor), static_cast<std::uint16_t>(*device)};
+}
+
+bool is_bridge(pci::function_kind kind) {
+  return kind != pci::function_kind::endpoint && kind != pci::function_kind::host_bridge &&
+         kind != pci::function_kind::isa_bridge;
+}
+
 placed_function function_of(const json_node& node) {
   json_object o(node);
   placed_function out;
@@ -141,25 +164,9 @@ placed_function function_of(const json_node& node) {
   pci::function_description& f = out.what;
   f.device = out.id.device();
   f.function = out.id.function();
-  const std::string ids = o.at("id").text();
-  const std::size_t colon = ids.find(':');
-  const auto vendor = parse_whole("0x" + ids.substr(0, colon));
-  const auto device = colon == std::string::npos ? std::nullopt : parse_whole("0x" + ids.substr(colon + 1));
-  if (!vendor || !device || *vendor > 0xffff || *device > 0xffff) {
-    o.at("id").reject("vendor and device in hexadecimal such as \"8086:29b0\"");
-  }
-  f.vendor_id = static_cast<std::uint16_t>(*vendor);
-  f.device_id = static_cast<std::uint16_t>(*device);
-  if (const auto subsystem = o.find("subsystem")) {
-    const std::string text = subsystem->text();
-    const std::size_t at = text.find(':');
-    const auto sub_vendor = parse_whole("0x" + text.substr(0, at));
-    const auto sub_device = at == std::string::npos ? std::nullopt : parse_whole("0x" + text.substr(at + 1));
-    if (!sub_vendor || !sub_device)
-      subsystem->reject("vendor and device in hexadecimal such as \"8086:4f4a\"");
-    f.subsystem_vendor_id = static_cast<std::uint16_t>(*sub_vendor);
-    f.subsystem_id = static_cast<std::uint16_t>(*sub_device);
-  }
+  std::tie(f.vendor_id, f.device_id) = ids_of(o.at("id"), "8086:29b0");
+  if (const auto subsystem = o.find("subsystem"))
+    std::tie(f.subsystem_vendor_id, f.subsystem_id) = ids_of(*subsystem, "8086:4f4a");
   const auto kind = o.find("kind");
   f.kind = kind ? one_of(*kind, kinds) : pci::function_kind::endpoint;
   f.class_code = static_cast<std::uint32_t>(o.at("class").whole(0, 0xffffff));
@@ -169,7 +176,10 @@ placed_function function_of(const json_node& node) {
   f.class_name = optional_text(o, "class_name");
   f.interrupt_pin = optional_whole<std::uint8_t>(o, "pin", 4, 0);
   f.multifunction = optional_flag(o, "multifunction");
-  f.model = optional_text(o, "model");
+  if (const auto model = o.find("model")) {
+    f.model = model->text();
+    if (f.model != "dma_engine") model->reject("\"dma_engine\", or no \"model\"");
+  }
   f.present = optional_flag(o, "present", true);
   if (const auto buses = o.find("buses")) {
     const auto items = buses->items();
@@ -177,6 +187,8 @@ placed_function function_of(const json_node& node) {
     f.buses = pci::bus_range{static_cast<std::uint8_t>(items[0].whole(1, 255)),
                              static_cast<std::uint8_t>(items[1].whole(1, 255))};
     if (f.buses->subordinate < f.buses->secondary) buses->reject("subordinate not below secondary");
+    if (f.buses->secondary <= out.id.bus()) buses->reject("a secondary bus above the bridge's own");
+    if (!is_bridge(f.kind)) buses->reject("a \"kind\" that is a bridge");
   }
   if (const auto capabilities = o.find("capabilities")) {
     for (const json_node& each : capabilities->items())
@@ -187,6 +199,11 @@ placed_function function_of(const json_node& node) {
       f.bars.push_back(bar_of(each));
   }
   o.finish();
+  try {
+    (void)pci::function(f, nullptr);
+  } catch (const std::invalid_argument& error) {
+    throw board_error(node.file() + ": " + node.path() + ": " + error.what());
+  }
   return out;
 }
 
@@ -208,6 +225,12 @@ void read_functions(const json_node& node, pci::topology_description& out) {
       if (all[i].id == all[j].id) {
         throw board_error(node.file() + ": " + all[i].path + ".at: " + to_string(all[i].id) +
                           " is there twice, expected one function in each place");
+      }
+      if (all[i].what.buses && all[j].what.buses &&
+          all[i].what.buses->secondary == all[j].what.buses->secondary) {
+        throw board_error(node.file() + ": " + all[i].path + ".buses: bus " +
+                          std::to_string(all[i].what.buses->secondary) + " is also that of " + all[j].path +
+                          ", expected one bridge for each bus");
       }
     }
     if (all[i].id.bus() == 0) {
@@ -275,16 +298,31 @@ unit_description unit_of(const json_node& node) {
 
 void read_table(const json_node& node, board& out) {
   json_object o(node);
-  out.table.oem_id = o.at("oem_id").text();
-  out.table.oem_table_id = o.at("oem_table_id").text();
+  const auto field = [](const json_node& text, std::size_t most) {
+    if (text.text().size() > most) text.reject("at most " + std::to_string(most) + " characters");
+    return text.text();
+  };
+  out.table.oem_id = field(o.at("oem_id"), 6);
+  out.table.oem_table_id = field(o.at("oem_table_id"), 8);
   out.table.oem_revision = optional_whole<std::uint32_t>(o, "oem_revision", 0xffffffff, 0);
-  out.table.creator_id = optional_text(o, "creator_id");
+  if (const auto creator = o.find("creator_id")) out.table.creator_id = field(*creator, 4);
   out.table.creator_revision = optional_whole<std::uint32_t>(o, "creator_revision", 0xffffffff, 0);
   out.table.flags = optional_whole<std::uint8_t>(o, "flags", 0xff, 0);
   out.table.address = o.at("address").whole();
   o.finish();
 }
 
+} // namespace
+
+namespace {
+constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
+constexpr std::size_t most_units = 256;
+
+known<std::uint64_t> memory_amount(const json_node& node, std::uint64_t least, std::uint64_t most) {
+  known<std::uint64_t> out = node.known_whole(least, most);
+  if (out.value % spec::page_size != 0) node.reject("a multiple of 4 KB");
+  return out;
+}
 } // namespace
 
 board parse_board(std::string_view text, const std::string& file) {
@@ -299,17 +337,20 @@ board parse_board(std::string_view text, const std::string& file) {
   out.chipset = o.at("chipset").text();
   out.preset = o.at("preset").text();
   out.host_address_width = o.at("host_address_width").known_count(30, 52);
-  out.low_memory_end = o.at("low_memory_end").known_whole(0x100000, 0x100000000);
-  out.high_memory = o.at("high_memory").known_whole();
+  out.low_memory_end = memory_amount(o.at("low_memory_end"), 0x100000, four_gb);
+  out.high_memory = memory_amount(o.at("high_memory"), 0, host::sparse_memory::max_size - four_gb);
   out.vtd_enabled = optional_flag(o, "vtd", true);
   out.off_looks = o.at("vtd_off").known_as([](const json_node& node) { return one_of(node, off_looks); });
-  for (const json_node& each : o.at("units").items())
+  const json_node units = o.at("units");
+  for (const json_node& each : units.items())
     out.units.push_back(unit_of(each));
+  if (out.units.empty() || out.units.size() > most_units) units.reject("1 to 256 units");
   if (const auto regions = o.find("reserved_regions")) {
     for (const json_node& each : regions->items()) {
       json_object region(each);
       reserved_region read;
       read.base = region.at("base").whole();
+      // A reversed region is firmware's mistake, which a board may have.
       read.limit = region.at("limit").whole();
       read.scopes = scopes_of(region);
       region.finish();

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 namespace vtd::models {
 
@@ -20,17 +21,18 @@ namespace {
 constexpr confidence unsaid_confidence = confidence::assumed;
 constexpr std::string_view unsaid_reason = "the file does not say";
 
-std::string shortened(const boost::json::value& value) {
-  std::string text = boost::json::serialize(value);
-  constexpr std::size_t limit = 60;
-  if (text.size() > limit) text = text.substr(0, limit) + "...";
-  return text;
-}
-
 std::string number_text(double value) {
   std::array<char, 32> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
   return {buffer.data(), end};
+}
+
+std::string shortened(const boost::json::value& value) {
+  // As people write it: 1.5, not 1.5E0.
+  std::string text = value.is_double() ? number_text(value.get_double()) : boost::json::serialize(value);
+  constexpr std::size_t limit = 60;
+  if (text.size() > limit) text = text.substr(0, limit) + "...";
+  return text;
 }
 
 } // namespace
@@ -198,8 +200,10 @@ json_document json_document::from_text(std::string_view text, std::string file) 
 std::string read_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream content;
-  if (stream) content << stream.rdbuf();
-  if (!stream) throw board_error(file.string() + ": cannot be read, expected a JSON file");
+  std::error_code error;
+  const bool readable = stream && !std::filesystem::is_directory(file, error);
+  if (readable) content << stream.rdbuf();
+  if (!readable || !stream) throw board_error(file.string() + ": cannot be read, expected a JSON file");
   return content.str();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/models/root_complex.h"
 
+#include "vtd/models/board_error.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/spec/dmar_table.h"
 
@@ -48,7 +49,11 @@ unsigned count_endpoints(const pci_topology::topology& pci) {
   return count;
 }
 
-pci_topology::topology_description set_up(const board& from) { return from.pci; }
+const board& checked(const board& from) {
+  if (from.units.empty())
+    throw board_error("board " + from.name + ": units: got none, expected a remapping unit");
+  return from;
+}
 
 std::vector<pci_topology::topology::step> steps_of(const scope_description& scope) {
   std::vector<pci_topology::topology::step> out;
@@ -101,9 +106,10 @@ std::uint64_t root_complex::memory_size(const board& from) {
 
 root_complex::root_complex(const sc_core::sc_module_name& name, const board& from,
                            const timing_preset& timing, std::uint64_t seed, unsigned extra_ports)
-    : sc_module(name), board_(from), timing_(timing), wheel_("wheel", engine::clock{timing.clock_period}),
-      store_(memory_size(from)), stores_(store_, store_configuration(from, timing)), pci_(set_up(from)),
-      ports_mechanism_(pci_), ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
+    : sc_module(name), board_(checked(from)), timing_(timing),
+      wheel_("wheel", engine::clock{timing.clock_period}), store_(memory_size(from)),
+      stores_(store_, store_configuration(from, timing)), pci_(from.pci), ports_mechanism_(pci_),
+      ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
       upstream_ports_(count_endpoints(pci_) + extra_ports),
       memory_("memory", stores_, memory_timing_of(timing), static_cast<unsigned>(from.units.size())),
       interrupts_("interrupts", static_cast<unsigned>(from.units.size())),
@@ -117,7 +123,9 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
     for (const reserved_region& region : board_.reserved_regions) {
       if (region.limit < four_gb) end = std::max(end, region.limit + 1);
     }
-    store_.add_hole(end, four_gb - 1);
+    // Holes are made of pages.
+    end = spec::page_base(end + spec::page_size - 1);
+    if (end < four_gb) store_.add_hole(end, four_gb - 1);
   }
   pci_.set_up_as_firmware();
   bus_.register_b_transport(this, &root_complex::bus_transport);
@@ -133,6 +141,11 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
     router_.set_default_source(static_cast<unsigned>(endpoints_.size() - 1),
                                endpoints_.back()->port.source());
   });
+  if (upstream_ports_ == 0) {
+    // A machine without any device of ours still elaborates.
+    unused_ = std::make_unique<tlm_utils::simple_initiator_socket<root_complex>>("unused");
+    unused_->bind(router_.upstream[0]);
+  }
   route_scopes();
 }
 
@@ -227,9 +240,12 @@ void root_complex::bus_transport(tlm::tlm_generic_payload& trans, sc_core::sc_ti
 
 bool root_complex::access_ecam(tlm::tlm_generic_payload& trans) {
   if (!ecam_.claims(trans.get_address())) return false;
-  const unsigned bytes = std::min(trans.get_data_length(), 4U);
+  const unsigned bytes = trans.get_data_length();
   std::uint32_t value = 0;
-  if (trans.is_read()) {
+  if (bytes > sizeof(value)) {
+    // As whatever crosses a dword.
+    if (trans.is_read()) std::memset(trans.get_data_ptr(), 0xff, bytes);
+  } else if (trans.is_read()) {
     value = ecam_.read(trans.get_address(), bytes);
     std::memcpy(trans.get_data_ptr(), &value, bytes);
   } else {

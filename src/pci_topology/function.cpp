@@ -4,6 +4,7 @@
 #include "vtd/pci_topology/registers.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <stdexcept>
 #include <string>
@@ -98,6 +99,11 @@ unsigned port_type(function_kind kind) {
 
 } // namespace
 
+void function::refuse(const std::string& what) const {
+  throw std::invalid_argument(
+      to_string(spec::source_id::from_bdf(bus(), description_.device, description_.function)) + ": " + what);
+}
+
 function::function(const function_description& description, function* parent)
     : description_(description), parent_(parent) {
   build_header();
@@ -164,14 +170,23 @@ void function::build_header() {
 }
 
 void function::build_bars() {
+  std::array<bool, 7> taken{};
   for (const bar_description& bar : description_.bars) {
     const unsigned limit = is_bridge() ? 2 : 6;
     const bool is_rom = bar.index == 6;
-    if (!std::has_single_bit(bar.size) || (!is_rom && bar.index + (bar.is_64_bit ? 1U : 0U) >= limit)) {
-      throw std::invalid_argument(
-          to_string(spec::source_id::from_bdf(0, description_.device, description_.function)) + ": BAR " +
-          std::to_string(bar.index) + " of " + std::to_string(bar.size) +
-          " bytes: expected a power of two and an index that is there");
+    const unsigned last = bar.index + (bar.is_64_bit ? 1U : 0U);
+    const std::string text =
+        "BAR " + std::to_string(bar.index) + " of " + std::to_string(bar.size) + " bytes";
+    // The low bits of a BAR say what it is (PCI 3.0 6.2.5.1).
+    const std::uint64_t least = is_rom ? 2048 : bar.io ? 4 : 16;
+    if (!std::has_single_bit(bar.size) || (!is_rom && last >= limit) || bar.index > 6)
+      refuse(text + ": expected a power of two and an index that is there");
+    if (bar.size < least) refuse(text + ": expected at least " + std::to_string(least));
+    if (!bar.is_64_bit && bar.size > std::uint64_t{1} << 31)
+      refuse(text + ": expected bits_64 for that size");
+    for (unsigned i = bar.index; i <= last && i < taken.size(); ++i) {
+      if (taken[i]) refuse(text + ": expected a place that no other BAR takes");
+      taken[i] = true;
     }
     const std::uint64_t mask = ~(bar.size - 1);
     if (is_rom) {
@@ -198,10 +213,16 @@ void function::build_capabilities() {
     const bool extended = what.offset >= reg::extended_capabilities;
     const unsigned end = extended ? config_space::size : config_space::conventional_size;
     if (what.offset < 0x40 || what.offset % 4 != 0 || what.offset + shape.length > end) {
-      throw std::invalid_argument(
-          to_string(spec::source_id::from_bdf(0, description_.device, description_.function)) +
-          ": capability at offset " + std::to_string(what.offset) + " of " + std::to_string(shape.length) +
-          " bytes does not fit");
+      refuse("capability at offset " + std::to_string(what.offset) + " of " + std::to_string(shape.length) +
+             " bytes does not fit");
+    }
+    for (const capability_description& other : all) {
+      if (&other == &what) break;
+      const unsigned other_end = other.offset + shape_of(other, is_bridge()).length;
+      if (what.offset < other_end && other.offset < what.offset + shape.length) {
+        refuse("capability at offset " + std::to_string(what.offset) + " of " + std::to_string(shape.length) +
+               " bytes overlaps that at offset " + std::to_string(other.offset));
+      }
     }
     if (extended) {
       config_.define(what.offset, 4, shape.id | std::uint32_t{what.version} << 16);
@@ -227,6 +248,9 @@ void function::build_capability(const capability_description& what) {
     config_.define(at + 4, 2, 8, 0x0103, 0x8000); // NoSoftRst
     break;
   case capability_kind::msi: {
+    constexpr unsigned most_vectors = 5; // 32, as a power of two (PCI 3.0 6.8.1.3)
+    if (what.vectors > most_vectors)
+      refuse("MSI of 2^" + std::to_string(what.vectors) + " vectors: expected 2^5 at most");
     const std::uint32_t control = (what.address_64 ? reg::msi_64_bit : 0) |
                                   (what.maskable ? reg::msi_maskable : 0) | std::uint32_t{what.vectors} << 1;
     config_.define(at + reg::msi_control, 2, control, 0x0071);
@@ -237,7 +261,9 @@ void function::build_capability(const capability_description& what) {
       data += 4;
     }
     config_.define(data, 2, 0, 0xffff);
-    if (what.maskable) config_.define(data + 4, 4, 0, (1U << (1U << what.vectors)) - 1);
+    if (what.maskable) {
+      config_.define(data + 4, 4, 0, static_cast<std::uint32_t>(spec::low_bits(1U << what.vectors)));
+    }
     break;
   }
   case capability_kind::msix:
@@ -253,6 +279,10 @@ void function::build_capability(const capability_description& what) {
   case capability_kind::pci_express: {
     const std::uint32_t flags = what.version | port_type(description_.kind) << 4 | (what.slot ? 1U << 8 : 0);
     config_.define(at + reg::express_flags, 2, flags);
+    if (!std::has_single_bit(std::uint32_t{what.max_payload}) || what.max_payload < 128 ||
+        what.max_payload > 4096)
+      refuse("largest payload of " + std::to_string(what.max_payload) +
+             " bytes: expected 128 to 4096, a power of two");
     const auto payload = static_cast<std::uint32_t>(std::countr_zero(std::uint32_t{what.max_payload}) - 7);
     config_.define(at + reg::express_device_capabilities, 4,
                    payload | 1U << 15 | (what.function_level_reset ? reg::express_function_level_reset : 0));
@@ -313,6 +343,7 @@ void function::write(unsigned offset, unsigned bytes, std::uint32_t value) {
       advanced != 0 && sets(advanced + 4, 0)) {
     reset();
   }
+  if (listener_) listener_();
 }
 
 bool function::memory_enabled() const { return (config_.read(reg::command, 2) & reg::command_memory) != 0; }
@@ -365,6 +396,7 @@ void function::reset() {
   ++resets_;
   for (const auto& child : children_)
     child->reset();
+  if (listener_) listener_();
 }
 
 } // namespace vtd::pci_topology

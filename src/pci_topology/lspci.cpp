@@ -195,7 +195,8 @@ void add_branch(std::string& out, const topology& tree, std::uint8_t bus, const 
     const function& who = *here[i];
     const bool last = i + 1 == here.size();
     std::string text = hex(who.description().device, 2) + '.' + hex(who.description().function, 1);
-    out += (i == 0 ? "" : indent) + (last ? "\\-" : "+-") + text;
+    const char* const branch = here.size() == 1 ? "--" : last ? "\\-" : "+-";
+    out += (i == 0 ? "" : indent) + branch + text;
     if (who.is_bridge()) {
       const bus_range below = who.buses();
       std::string range = "-[" + hex(below.secondary, 2);

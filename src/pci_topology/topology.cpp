@@ -78,6 +78,18 @@ std::uint8_t topology::number_buses(function_list& siblings, std::uint8_t bus, s
   return next;
 }
 
+// Where the BAR with an address of its own ends that lies in [at, at + size); nothing: the range is free.
+std::optional<std::uint64_t> topology::taken_until(std::uint64_t at, std::uint64_t size) const {
+  std::optional<std::uint64_t> end;
+  visit_all(roots_, [&](const function& who) {
+    for (const bar_description& bar : who.description().bars) {
+      if (bar.index > 5 || bar.io || !bar.address) continue;
+      if (at < *bar.address + bar.size && *bar.address < at + size) end = *bar.address + bar.size;
+    }
+  });
+  return end;
+}
+
 void topology::place_bars(function& who, std::uint64_t& next) {
   for (const bar_description& bar : who.description().bars) {
     if (bar.index > 5) continue;
@@ -85,7 +97,9 @@ void topology::place_bars(function& who, std::uint64_t& next) {
       who.set_bar_address(bar.index, *bar.address);
     } else if (!bar.io && next != 0) {
       const std::uint64_t align = std::max<std::uint64_t>(bar.size, spec::page_size);
-      const std::uint64_t at = (next + align - 1) & ~(align - 1);
+      std::uint64_t at = (next + align - 1) & ~(align - 1);
+      while (const auto end = taken_until(at, bar.size))
+        at = (*end + align - 1) & ~(align - 1);
       if (at + bar.size - 1 > description_.memory_window_limit) continue;
       who.set_bar_address(bar.index, at);
       next = at + bar.size;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/cpu.h"
 
+#include "vtd/platform/binding.h"
+
 #include <cstring>
 
 namespace vtd::platform {
@@ -10,6 +12,12 @@ cpu::cpu(const sc_core::sc_module_name& name, kernel_wheel& wheel, host::store_p
     : sc_module(name), bus("bus"), wheel_(wheel), path_(path), timing_(timing) {
   SC_HAS_PROCESS(cpu);
   SC_THREAD(run_program);
+}
+
+void cpu::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need(bus, "bus", "a target for uncached accesses");
+  check.report();
 }
 
 void cpu::run_program() {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/dma_master.h"
 
+#include "vtd/platform/binding.h"
+
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 namespace vtd::platform {
 
@@ -20,8 +24,18 @@ dma_master::dma_master(const sc_core::sc_module_name& name, spec::source_id sour
   dont_initialize();
 }
 
+void dma_master::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need(socket, "socket", "the chipset's upstream socket");
+  check.report();
+}
+
 dma_master::transfer& dma_master::make(tlm::tlm_command command, std::uint64_t tag, std::uint64_t address,
                                        unsigned bytes) {
+  if (bytes == 0 || bytes > max_bytes) {
+    throw std::invalid_argument(std::string(this->name()) + ": request of " + std::to_string(bytes) +
+                                " bytes, expected 1 to " + std::to_string(max_bytes));
+  }
   transfer& out = pool_.take();
   out.attributes.source = source_;
   out.tag = tag;

@@ -11,6 +11,14 @@ endpoint::endpoint(const sc_core::sc_module_name& name, pci_topology::function& 
     : sc_module(name), port("port", pci_topology::topology::requester_id(function), link),
       function_(function), resets_seen_(function.resets()) {
   port.set_done([this](const dma_master::result& result) { done(result); });
+  function_.set_listener([this] { configuration_written(); });
+}
+
+endpoint::~endpoint() { function_.set_listener({}); }
+
+void endpoint::configuration_written() {
+  follow_resets();
+  pump();
 }
 
 void endpoint::follow_resets() {
@@ -24,13 +32,19 @@ std::uint32_t endpoint::read(std::uint64_t offset) const {
 }
 
 void endpoint::write(std::uint64_t offset, std::uint32_t value) {
-  follow_resets();
   engine_.write_register(static_cast<std::uint32_t>(offset), value);
   pump();
 }
 
 void endpoint::pump() {
   if (!function_.bus_master()) return;
+  if (engine_.take_interrupt()) {
+    if (const auto message = function_.message()) {
+      std::array<std::byte, 4> data;
+      std::memcpy(data.data(), &message->data, data.size());
+      port.write(message_tag, message->address, data);
+    }
+  }
   while (const auto next = engine_.next_request()) {
     if (next->write) {
       port.write(next->tag, next->address, next->data);
@@ -41,16 +55,8 @@ void endpoint::pump() {
 }
 
 void endpoint::done(const dma_master::result& result) {
-  follow_resets();
   if (result.tag == message_tag) return;
   engine_.complete(static_cast<unsigned>(result.tag), result.ok, result.data);
-  if (engine_.take_interrupt()) {
-    if (const auto message = function_.message()) {
-      std::array<std::byte, 4> data;
-      std::memcpy(data.data(), &message->data, data.size());
-      port.write(message_tag, message->address, data);
-    }
-  }
   pump();
 }
 

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/interrupt_sink.h"
 
+#include "vtd/platform/binding.h"
+
 #include <cstring>
 
 namespace vtd::platform {
 
 interrupt_sink::interrupt_sink(const sc_core::sc_module_name& name, unsigned port_count)
-    : sc_module(name), ports("port", port_count) {
+    : sc_module(name), ports("ports", port_count) {
   for (unsigned port = 0; port < port_count; ++port) {
     ports[port].register_b_transport(this, &interrupt_sink::transport, static_cast<int>(port));
     ports[port].register_nb_transport_fw(this, &interrupt_sink::forward_phase, static_cast<int>(port));
   }
+}
+
+void interrupt_sink::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need_all(ports, "ports", "an initiator of messages");
+  check.report();
 }
 
 void interrupt_sink::take(tlm::tlm_generic_payload& trans, engine::picoseconds when) {

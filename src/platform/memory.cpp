@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/memory.h"
 
+#include "vtd/platform/binding.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -17,9 +19,10 @@ std::span<std::byte> bytes_of(tlm::tlm_generic_payload& trans) {
 
 memory::memory(const sc_core::sc_module_name& name, host::store_path& path, const memory_timing& timing,
                unsigned port_count)
-    : sc_module(name), ports("port", port_count), path_(path),
-      timing_(timing), times_{to_sc_time(timing.read), to_sc_time(timing.write),
-                              to_sc_time(timing.table_read)} {
+    : sc_module(name), ports("ports", port_count), path_(path), timing_(timing),
+      times_{sc_core::SC_ZERO_TIME, to_sc_time(timing.read), to_sc_time(timing.write),
+             to_sc_time(timing.table_read)},
+      direct_given_(port_count) {
   for (unsigned port = 0; port < port_count; ++port) {
     const int tag = static_cast<int>(port);
     ports[port].register_b_transport(this, &memory::transport, tag);
@@ -29,16 +32,51 @@ memory::memory(const sc_core::sc_module_name& name, host::store_path& path, cons
   }
 }
 
-bool memory::fails(std::uint64_t address, unsigned bytes) const {
+void memory::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need_all(ports, "ports", "an initiator");
+  check.report();
+}
+
+void memory::fail(std::uint64_t first, std::uint64_t last) {
+  failing_.push_back({first, last});
+  withdraw(spec::page_base(first), spec::page_base(last) + spec::page_size - 1);
+}
+
+void memory::allow_dmi(bool on) {
+  dmi_allowed_ = on;
+  if (!on) withdraw(0, ~std::uint64_t{0});
+}
+
+void memory::withdraw(std::uint64_t first, std::uint64_t last) {
+  for (std::size_t port = 0; port < direct_given_.size(); ++port) {
+    if (direct_given_[port]) ports[port]->invalidate_direct_mem_ptr(first, last);
+  }
+}
+
+bool memory::fails(std::uint64_t address, std::uint64_t bytes) const {
   return std::any_of(failing_.begin(), failing_.end(), [&](const range& bad) {
     return address <= bad.last && address + bytes - 1 >= bad.first;
   });
+}
+
+// What no memory access can be, by the rules of TLM-2.0; TLM_OK_RESPONSE: nothing is wrong with it.
+tlm::tlm_response_status memory::refusal(const tlm::tlm_generic_payload& trans) {
+  if (trans.get_data_length() == 0 || trans.get_streaming_width() < trans.get_data_length())
+    return tlm::TLM_BURST_ERROR_RESPONSE;
+  if (trans.get_byte_enable_ptr() != nullptr && trans.get_byte_enable_length() == 0)
+    return tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE;
+  return tlm::TLM_OK_RESPONSE;
 }
 
 // Moves the data and sets the response.
 memory::kind memory::access(tlm::tlm_generic_payload& trans) {
   const std::uint64_t address = trans.get_address();
   const unsigned bytes = trans.get_data_length();
+  if (const auto status = refusal(trans); status != tlm::TLM_OK_RESPONSE) {
+    trans.set_response_status(status);
+    return kind::refused;
+  }
   bool ok = failing_.empty() || !fails(address, bytes);
   kind what = kind::read;
   const table_read_extension* const table = trans.get_extension<table_read_extension>();
@@ -50,6 +88,7 @@ memory::kind memory::access(tlm::tlm_generic_payload& trans) {
     ok = ok && path_.table_read(address, std::span(words).first(count), table->coherent);
     if (ok) std::memcpy(trans.get_data_ptr(), words.data(), count * 8);
   } else if (trans.get_byte_enable_ptr() != nullptr) {
+    if (trans.is_write()) takes = timing_.write;
     ok = ok && access_enabled_bytes(trans);
   } else if (trans.is_read()) {
     ++reads_;
@@ -66,6 +105,8 @@ memory::kind memory::access(tlm::tlm_generic_payload& trans) {
 
 bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
   ++(trans.is_read() ? reads_ : writes_);
+  // All or nothing, also where a byte that is not enabled lies outside.
+  if (!path_.memory().contains(trans.get_address(), trans.get_data_length())) return false;
   const std::span<std::byte> data = bytes_of(trans);
   const unsigned period = trans.get_byte_enable_length();
   for (std::size_t i = 0; i < data.size(); ++i) {
@@ -78,38 +119,46 @@ bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
 }
 
 void memory::transport(int /*port*/, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
-  delay += times_[static_cast<std::size_t>(access(trans))];
+  delay += time_of(access(trans));
 }
 
 tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                          sc_core::sc_time& delay) {
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_COMPLETED;
   const engine::picoseconds now = now_ps();
-  const engine::picoseconds start = std::max(now + to_ps(delay), free_at_);
-  free_at_ = start + timing_.interval;
-  delay = times_[static_cast<std::size_t>(access(trans))];
+  engine::picoseconds start = now + to_ps(delay);
+  if (timing_.interval != 0) {
+    start = std::max(start, free_at_);
+    free_at_ = start + timing_.interval;
+  }
+  delay = time_of(access(trans));
   if (start != now) delay += to_sc_time(start - now);
   return tlm::TLM_COMPLETED;
 }
 
 unsigned memory::debug(int /*port*/, tlm::tlm_generic_payload& trans) {
+  const table_read_extension* const table = trans.get_extension<table_read_extension>();
+  if (table != nullptr && !table->coherent) {
+    return path_.memory().read(trans.get_address(), bytes_of(trans)) ? trans.get_data_length() : 0;
+  }
   const bool ok = trans.is_write() ? path_.debug_write(trans.get_address(), bytes_of(trans))
                                    : path_.debug_read(trans.get_address(), bytes_of(trans));
   return ok ? trans.get_data_length() : 0;
 }
 
-bool memory::direct(int /*port*/, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi) {
+bool memory::direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi) {
   dmi.init();
   const std::uint64_t page = spec::page_base(trans.get_address());
   dmi.set_start_address(page);
   dmi.set_end_address(page + spec::page_size - 1);
-  if (!dmi_allowed_) return false;
+  if (!dmi_allowed_ || fails(page, spec::page_size)) return false;
   std::byte* const data = path_.memory().page(page, true);
   if (data == nullptr) return false;
   dmi.set_dmi_ptr(reinterpret_cast<unsigned char*>(data));
   dmi.allow_read_write();
   dmi.set_read_latency(to_sc_time(timing_.read));
   dmi.set_write_latency(to_sc_time(timing_.write));
+  direct_given_[static_cast<std::size_t>(port)] = true;
   return true;
 }
 

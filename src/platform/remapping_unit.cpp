@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/remapping_unit.h"
 
+#include "vtd/platform/binding.h"
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -130,6 +132,15 @@ remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel
 }
 
 remapping_unit::~remapping_unit() = default;
+
+void remapping_unit::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need(registers, "registers", "the CPU's way to the register block");
+  check.need_all(upstream, "upstream", "an initiator of DMA");
+  check.need(memory, "memory", "a memory");
+  check.need(interrupts, "interrupts", "a target of interrupt messages");
+  check.report();
+}
 
 void remapping_unit::end_of_elaboration() {
   if (reset.size() == 0) return;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The DMAR tables that boards generate: the bytes of the real machine, and what iasl makes of the others.
 
-#include "vtd/models/board_error.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/models/data_files.h"
 #include "vtd/models/dmar_generator.h"
@@ -86,42 +85,6 @@ TEST(board, of_every_name_loads_and_says_how_well_it_is_known) {
     for (const unit_description& unit : b.units)
       EXPECT_FALSE(unit.cap.why.empty()) << file.name << ' ' << unit.name;
   }
-}
-
-// The text of a good board, changed in one place.
-std::string changed(const std::string& from, const std::string& to) {
-  std::ifstream in(data[0] / "boards" / "generic.json");
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
-void expect_refused(const std::string& text, const std::string& place, const std::string& expectation) {
-  try {
-    (void)parse_board(text, "my.json");
-    FAIL() << "accepted, expected: " << place << ' ' << expectation;
-  } catch (const board_error& error) {
-    const std::string said = error.what();
-    EXPECT_NE(said.find("my.json"), std::string::npos) << said;
-    EXPECT_NE(said.find(place), std::string::npos) << said;
-    EXPECT_NE(said.find(expectation), std::string::npos) << said;
-    EXPECT_EQ(said.find('\n'), std::string::npos) << said;
-  }
-}
-
-TEST(board, that_cannot_be_read_is_refused_with_place_and_expectation) {
-  expect_refused("{", "my.json", "");
-  expect_refused(changed("\"units\": [", "\"units\": 7, \"unused\": ["), "units", "expected");
-  expect_refused(changed("\"preset\"", "\"presett\""), "preset", "");
-  expect_refused(changed("\"0xfed90000\"", "\"0xfed90001\""), "units[0].base", "multiple of 4 KB");
-  expect_refused(changed("\"0xfed90000\"", "true"), "units[0].base", "expected");
-  expect_refused(changed("\"vtd_off\": \"no_table\"", "\"vtd_off\": \"gone\""), "vtd_off", "dead_registers");
-  expect_refused(changed("\"at\": \"00:01.0\"", "\"at\": \"00:00.0\""), "functions[1].at",
-                 "one function in each place");
-  expect_refused(changed("\"at\": \"01:00.0\"", "\"at\": \"09:00.0\""), "functions",
-                 "no bridge leads to bus 9");
-  expect_refused(changed("\"include_all\": true", "\"include_al\": true"), "include_al", "include_all");
 }
 
 TEST(board, masks_the_capabilities_that_are_not_built_and_lists_them) {

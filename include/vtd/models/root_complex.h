@@ -99,6 +99,7 @@ private:
   platform::dma_router router_;
   tlm_utils::simple_target_socket<root_complex> bus_;
   sc_core::sc_vector<tlm_utils::simple_initiator_socket<root_complex>> to_registers_;
+  std::unique_ptr<tlm_utils::simple_initiator_socket<root_complex>> unused_;
   std::vector<std::unique_ptr<platform::remapping_unit>> units_;
   std::vector<std::unique_ptr<platform::endpoint>> endpoints_;
   std::vector<unresolved_scope> unresolved_;

@@ -7,8 +7,11 @@
 #include "vtd/spec/message.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace vtd::pci_topology {
@@ -17,7 +20,8 @@ namespace vtd::pci_topology {
 class function {
 public:
   /// Throws std::invalid_argument for a description that no configuration space can hold: a BAR whose size is
-  /// no power of two, capabilities that overlap or lie outside.
+  /// no power of two or too small, BARs or capabilities that overlap or lie outside, a payload size or a
+  /// number of MSI vectors that cannot be written there.
   function(const function_description& description, function* parent);
   function(const function&) = delete;
   function& operator=(const function&) = delete;
@@ -54,12 +58,17 @@ public:
   /// Where its MSI goes; nothing while MSI is off.
   [[nodiscard]] std::optional<spec::msi_message> message() const;
 
+  /// Called after every configuration write and every reset, however they came about; one listener, the model
+  /// behind the registers.
+  void set_listener(std::function<void()> listener) { listener_ = std::move(listener); }
+
   /// Configuration back to reset values, here and below.
   void reset();
   /// How often it was reset since it was built; a model that sees it change starts afresh.
   [[nodiscard]] unsigned resets() const { return resets_; }
 
 private:
+  [[noreturn]] void refuse(const std::string& what) const;
   void build_header();
   void build_bars();
   void build_capabilities();
@@ -69,6 +78,7 @@ private:
   function* parent_;
   config_space config_;
   std::vector<std::unique_ptr<function>> children_;
+  std::function<void()> listener_;
   unsigned resets_ = 0;
 };
 

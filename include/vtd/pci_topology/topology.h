@@ -72,6 +72,7 @@ private:
                                         std::uint8_t bus, spec::source_id id) const;
   std::uint8_t number_buses(std::vector<std::unique_ptr<function>>& siblings, std::uint8_t bus,
                             std::uint8_t next);
+  [[nodiscard]] std::optional<std::uint64_t> taken_until(std::uint64_t at, std::uint64_t size) const;
   void place_bars(function& who, std::uint64_t& next);
   void open_windows(function& who);
 

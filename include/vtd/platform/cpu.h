@@ -65,6 +65,7 @@ public:
   void drain() override;
 
 private:
+  void before_end_of_elaboration() override;
   // Before and after the program's run accesses take no time: there is no thread that could wait.
   void pass(engine::picoseconds span);
   void run_program();

@@ -53,7 +53,7 @@ public:
 
   [[nodiscard]] spec::source_id source() const { return source_; }
   void set_done(on_done done) { done_ = std::move(done); }
-  /// Queues a read or a write of 1 to `max_bytes` bytes.
+  /// Queues a read or a write of 1 to `max_bytes` bytes; any other length throws std::invalid_argument.
   void read(std::uint64_t tag, std::uint64_t address, unsigned bytes);
   void write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data);
   /// Requests queued or on their way.
@@ -72,6 +72,7 @@ private:
     std::array<std::byte, max_bytes> data;
   };
 
+  void before_end_of_elaboration() override;
   transfer& make(tlm::tlm_command command, std::uint64_t tag, std::uint64_t address, unsigned bytes);
   void send_next();
   void request_next();

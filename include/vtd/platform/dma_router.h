@@ -2,12 +2,14 @@
 #pragma once
 
 #include "vtd/platform/dma_extension.h"
+#include "vtd/platform/kernel_wheel.h"
 
 #include <systemc>
 #include <tlm>
 #include <tlm_utils/simple_initiator_socket.h>
 #include <tlm_utils/simple_target_socket.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -27,16 +29,16 @@ public:
   /// To port `p` of unit `u`: `to_unit(u, p)`.
   sc_core::sc_vector<unit_socket> downstream;
 
+  /// Throws std::invalid_argument: no port, no unit, or more than 256 units.
   dma_router(const sc_core::sc_module_name& name, unsigned port_count, unsigned unit_count);
 
   [[nodiscard]] unit_socket& to_unit(unsigned unit, unsigned port) {
-    return downstream[unit * ports_ + port];
+    return downstream[std::size_t{unit} * ports_ + port];
   }
-  /// Which unit serves this requester; all requesters begin with unit 0.
-  void assign(spec::source_id source, unsigned unit) {
-    unit_of_[source.value()] = static_cast<std::uint8_t>(unit);
-  }
-  void assign_all(unsigned unit) { unit_of_.assign(unit_of_.size(), static_cast<std::uint8_t>(unit)); }
+  /// Which unit serves this requester; all requesters begin with unit 0. A unit that is not there throws
+  /// std::invalid_argument.
+  void assign(spec::source_id source, unsigned unit) { unit_of_[source.value()] = checked(unit); }
+  void assign_all(unsigned unit) { unit_of_.assign(unit_of_.size(), checked(unit)); }
   [[nodiscard]] unsigned unit_of(spec::source_id source) const { return unit_of_[source.value()]; }
   /// The source-id of requests that carry none.
   void set_default_source(unsigned port, spec::source_id source) { default_source_[port] = source; }
@@ -46,8 +48,15 @@ private:
   struct response {
     tlm::tlm_generic_payload* trans;
     unsigned unit;
+    engine::picoseconds not_before;
   };
+  void before_end_of_elaboration() override;
+  [[nodiscard]] std::uint8_t checked(unsigned unit) const;
 
+  [[nodiscard]] spec::source_id source_of(unsigned port, const tlm::tlm_generic_payload& trans) const {
+    const dma_extension* const carried = trans.get_extension<dma_extension>();
+    return carried != nullptr ? carried->source : default_source_[port];
+  }
   [[nodiscard]] unit_socket& route(int port, tlm::tlm_generic_payload& trans);
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
@@ -57,7 +66,7 @@ private:
   unsigned debug(int port, tlm::tlm_generic_payload& trans);
   bool direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi);
   void withdraw(int tag, sc_dt::uint64 first, sc_dt::uint64 last);
-  void end_response(unsigned port);
+  void end_response(unsigned port, engine::picoseconds when);
 
   unsigned ports_;
   std::vector<std::uint8_t> unit_of_;

@@ -36,6 +36,7 @@ public:
   [[nodiscard]] std::uint64_t rejected() const { return rejected_; }
 
 private:
+  void before_end_of_elaboration() override;
   void take(tlm::tlm_generic_payload& trans, engine::picoseconds when);
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,

@@ -30,8 +30,9 @@ struct memory_timing {
 ///
 /// nb_transport is answered at once with TLM_COMPLETED and the access's time as annotated delay: memory is
 /// read or written when the request begins. b_transport annotates the same latency; the interval does not
-/// count there. An address that is not memory, or that was made to fail, is answered with
-/// TLM_ADDRESS_ERROR_RESPONSE.
+/// count there. An access that is not all memory, or touches a range that was made to fail, is answered with
+/// TLM_ADDRESS_ERROR_RESPONSE and changes nothing. transport_dbg sees what the CPU sees, or for a table read
+/// what that read would see; it never fails for a range that was made to.
 class memory final : public sc_core::sc_module {
 public:
   using socket = tlm_utils::simple_target_socket_tagged<memory>;
@@ -41,12 +42,13 @@ public:
   memory(const sc_core::sc_module_name& name, host::store_path& path, const memory_timing& timing,
          unsigned port_count);
 
-  /// Accesses that touch [first, last] fail from now on.
-  void fail(std::uint64_t first, std::uint64_t last) { failing_.push_back({first, last}); }
+  /// Accesses that touch [first, last] fail from now on; direct pointers given out are withdrawn.
+  void fail(std::uint64_t first, std::uint64_t last);
   void heal() { failing_.clear(); }
   /// Pages may be given out as direct pointers. Only for platforms whose CPU stores do not wait in a cache: a
-  /// direct access meets neither cache nor write buffer. Off unless switched on.
-  void allow_dmi(bool on) { dmi_allowed_ = on; }
+  /// direct access meets neither cache nor write buffer. Off unless switched on; switching it off withdraws
+  /// what was given. Pages with bytes that fail are never given.
+  void allow_dmi(bool on);
 
   [[nodiscard]] std::uint64_t reads() const { return reads_; }
   [[nodiscard]] std::uint64_t writes() const { return writes_; }
@@ -57,22 +59,29 @@ private:
     std::uint64_t first;
     std::uint64_t last;
   };
+  void before_end_of_elaboration() override;
   // Which of the times an access takes.
-  enum class kind : std::uint8_t { read, write, table_read };
+  enum class kind : std::uint8_t { refused, read, write, table_read };
   kind access(tlm::tlm_generic_payload& trans);
+  [[nodiscard]] const sc_core::sc_time& time_of(kind what) const {
+    return times_[static_cast<std::size_t>(what)];
+  }
+  [[nodiscard]] static tlm::tlm_response_status refusal(const tlm::tlm_generic_payload& trans);
+  void withdraw(std::uint64_t first, std::uint64_t last);
   bool access_enabled_bytes(tlm::tlm_generic_payload& trans);
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                    sc_core::sc_time& delay);
   unsigned debug(int port, tlm::tlm_generic_payload& trans);
   bool direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_dmi& dmi);
-  [[nodiscard]] bool fails(std::uint64_t address, unsigned bytes) const;
+  [[nodiscard]] bool fails(std::uint64_t address, std::uint64_t bytes) const;
 
   host::store_path& path_;
   memory_timing timing_;
   // The times of `kind`, as the kernel wants them: its conversions cost more than the access.
-  std::array<sc_core::sc_time, 3> times_;
+  std::array<sc_core::sc_time, 4> times_;
   std::vector<range> failing_;
+  std::vector<bool> direct_given_;
   engine::picoseconds free_at_ = 0;
   bool dmi_allowed_ = false;
   std::uint64_t reads_ = 0;

@@ -110,6 +110,7 @@ private:
   void drain_write_buffer() override;
   void withdraw(std::uint64_t first, std::uint64_t last) override;
 
+  void before_end_of_elaboration() override;
   void end_of_elaboration() override;
   void on_reset();
   [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
