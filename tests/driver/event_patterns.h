@@ -164,6 +164,16 @@ template <class Status>
   return testing::AssertionSuccess();
 }
 
+/// Both are there, and the first `earlier` comes before the first `later`.
+[[nodiscard]] inline testing::AssertionResult first_before(const fake_hardware& hw, const pattern& earlier,
+                                                           const pattern& later) {
+  const auto a = std::ranges::find_if(hw.events, earlier.fits);
+  const auto b = std::ranges::find_if(hw.events, later.fits);
+  if (a != hw.events.end() && b != hw.events.end() && a < b) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "expected a " << earlier.text << " before the first " << later.text
+                                     << " in" << text_of(hw.events);
+}
+
 /// The writes of all registers of a unit are these and no others.
 [[nodiscard]] inline testing::AssertionResult writes_are(const fake_hardware& hw, unsigned unit,
                                                          const std::vector<pattern>& wanted) {
