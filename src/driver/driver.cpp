@@ -444,8 +444,8 @@ void driver::map(domain& in, std::uint64_t address, std::uint64_t physical, std:
 void driver::unmap(domain& in, std::uint64_t address, std::uint64_t size) {
   table_change change = in.tables().unmap(address, size);
   if (forget_.invalidation_before_free) in.tables().release(change);
-  after_change(in, change,
-               false); // when it throws, the freed tables stay out of use: a unit may still read them
+  // When it throws, the freed tables stay out of use: a unit may still read them.
+  after_change(in, change, false);
   in.tables().release(change);
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -153,6 +154,21 @@ public:
     if (!root.present()) return {};
     const std::uint64_t at = root.context_table() + id.devfn() * sizeof(spec::context_entry);
     return {hw.seen_by_hardware(at), hw.seen_by_hardware(at + sizeof(std::uint64_t))};
+  }
+  /// What a unit that does not snoop finds for a device's address; nothing: blocked.
+  [[nodiscard]] std::optional<std::uint64_t> translate(source_id id, std::uint64_t address,
+                                                       std::size_t unit = 0) {
+    const spec::context_entry context = context_in_memory(id, unit);
+    if (!context.present()) return std::nullopt;
+    std::uint64_t table_address = context.second_level_table();
+    for (unsigned level = spec::levels_of_agaw(context.address_width()); level > 0; --level) {
+      const spec::second_level_entry entry{
+          hw.seen_by_hardware(table_address + spec::level_index(address, level) * sizeof(std::uint64_t))};
+      if (!entry.present()) return std::nullopt;
+      if (level == 1 || entry.page_size()) return entry.address() + address % spec::level_size(level);
+      table_address = entry.address();
+    }
+    return std::nullopt;
   }
 
   fake_hardware hw;
