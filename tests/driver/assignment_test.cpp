@@ -297,6 +297,17 @@ TEST(assignment, tables_suit_every_unit_the_narrowest_gives_levels_and_width) {
   EXPECT_TRUE(shape.flush) << "the narrow unit does not snoop";
 }
 
+TEST(assignment, one_unit_that_does_not_snoop_is_enough_for_flushes_wherever_the_table_has_it) {
+  fake_machine m;
+  (void)m.add_unit(narrow_cap(), narrow_ecap(), {scope_of(usb)});
+  (void)m.add_unit(wide_cap(), wide_ecap());
+  const auto& shape = m.drv().create_domain("guest").tables().shape();
+  EXPECT_TRUE(shape.flush);
+  EXPECT_FALSE(shape.snoop);
+  EXPECT_EQ(shape.page_sizes, 0U);
+  EXPECT_EQ(shape.input_width, 39U);
+}
+
 TEST(assignment, one_wide_unit_alone_gets_all_it_can) {
   wide_machine m;
   const auto& shape = m.drv().create_domain("guest").tables().shape();

@@ -71,6 +71,7 @@ void with_region(run& r) {
 
 // --- Scripts
 
+void make(run& r) { (void)r.drv(); }
 void start(run& r) {
   (void)r.drv();
   r.hw().forget_events();
@@ -186,6 +187,7 @@ const std::vector<mistake>& mistakes() {
       {&omit::context_entry_flush, narrow, attach_nic, without_flush_of({"context"})},
       {&omit::leaf_entry_flush, narrow, map_and_unmap, without_flush_of({"level 1"})},
       {&omit::table_entry_flush, narrow, map_and_unmap, without_flush_of({"level 2", "level 3"})},
+      {&omit::new_table_flush, narrow, make, without({page_flush})},
       {&omit::new_table_flush, narrow, map_one, without({page_flush})},
       {&omit::new_table_flush, narrow, attach_nic, without({page_flush})},
       {&omit::write_buffer_flush, narrow, attach_nic, without({command<reg::gcmd::wbf>()})},
@@ -290,6 +292,23 @@ TEST(omit, invalidation_before_free_changes_the_order_alone) {
   std::erase_if(correct.hw().events, any_free().fits);
   std::erase_if(wrong.hw().events, any_free().fits);
   EXPECT_EQ(text_of(effects(correct.hw())), text_of(effects(wrong.hw())));
+}
+
+TEST(omit, leaf_entry_flush_is_also_that_of_the_leaves_a_split_makes) {
+  for (const bool forget : {false, true}) {
+    run r;
+    r.machine.forget.leaf_entry_flush = forget;
+    (void)r.machine.add_unit(wide_cap(), wide_ecap().set_c(false));
+    auto& d = r.drv();
+    auto& guest = d.create_domain("guest");
+    d.map(guest, spec::level_size(3), frame, spec::level_size(2));
+    r.hw().forget_events();
+    d.unmap(guest, spec::level_size(3), page_size);
+    // The zeroes of the new table, and the leaves in it.
+    const pattern page_flush{"flush of a page",
+                             [](const event& e) { return e.what == action::flush && e.size == page_size; }};
+    EXPECT_EQ(count(r.hw(), page_flush), forget ? 1U : 2U);
+  }
 }
 
 TEST(omit, every_flag_has_its_test) {

@@ -210,6 +210,11 @@ TEST_F(second_level_tables, rights_are_in_the_leaf_and_upper_entries_allow_all) 
   }
 }
 
+TEST_F(second_level_tables, a_page_is_address_and_rights_and_nothing_else) {
+  (void)tables().map(iova, frame, page_size, {true, false});
+  EXPECT_EQ(*entry(iova, 1, 3), second_level_entry{}.set_address(frame).set_read(true));
+}
+
 TEST_F(second_level_tables, snoop_is_set_in_leaves_only_and_only_where_asked) {
   shape.snoop = true;
   shape.page_sizes = all_page_sizes;
