@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <exception>
 #include <utility>
 
 namespace vtd::driver {
@@ -20,7 +21,7 @@ std::vector<function_address> domain::members() const {
   std::vector<function_address> out;
   for (const auto& [index, use] : uses_) {
     for (const spec::source_id id : use.sources)
-      out.push_back({0, id});
+      out.push_back({use.segment, id});
   }
   return out;
 }
@@ -107,14 +108,20 @@ bool driver::in_scope(const pci_function& who, const unit_info& info) const {
   });
 }
 
+// Also units that are left alone are asked: a function behind one of those is behind no other.
 unit* driver::unit_for(const function_address& who) {
   const pci_function* const function = find(who);
   if (function == nullptr) return nullptr;
-  for (const auto& each : units_) {
-    if (in_scope(*function, each->info())) return each.get();
+  const auto running = [&](const unit_info& info) -> unit* {
+    const auto found =
+        std::ranges::find_if(units_, [&](const auto& each) { return each->info().base == info.base; });
+    return found == units_.end() ? nullptr : found->get();
+  };
+  for (const unit_info& info : table_.units) {
+    if (in_scope(*function, info)) return running(info);
   }
-  for (const auto& each : units_) {
-    if (each->info().include_all && each->info().segment == who.segment) return each.get();
+  for (const unit_info& info : table_.units) {
+    if (info.include_all && info.segment == who.segment) return running(info);
   }
   return nullptr;
 }
@@ -138,29 +145,64 @@ std::vector<domain*> driver::domains() {
 // --- Start and stop
 // --------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Does one thing after another and lets none be left out because an earlier one failed; the first error
+/// comes at the end.
+class all_of_them {
+public:
+  template <class Body>
+  void run(const Body& body) {
+    try {
+      body();
+    } catch (const driver_error&) {
+      if (!first_) first_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (first_) std::rethrow_exception(first_);
+  }
+
+private:
+  std::exception_ptr first_;
+};
+
+} // namespace
+
 void driver::start() {
+  if (started_) throw driver_error("start: translation is on already, expected stop first");
   for (const auto& each : units_)
     each->quiesce();
   // Before any unit translates, so that no device loses memory that firmware makes it use. VT-d 8.4
   if (!forget_.reserved_regions) map_reserved_regions();
-  for (const auto& each : units_) {
-    each->prepare([this] { handle_faults(); });
-    each->enable();
-    machine_.log(
-        printed("DMAR: %s: translation enabled, register-based invalidation, root table at 0x%" PRIx64,
-                each->name().c_str(), each->tables().address()));
+  try {
+    for (const auto& each : units_) {
+      each->prepare([this] { handle_faults(); });
+      each->enable();
+      machine_.log(
+          printed("DMAR: %s: translation enabled, register-based invalidation, root table at 0x%" PRIx64,
+                  each->name().c_str(), each->tables().address()));
+    }
+  } catch (const driver_error&) {
+    // Half a machine that translates is nobody's wish: those already on go off, as far as they answer.
+    all_of_them units;
+    for (const auto& each : units_) {
+      if (each->enabled()) units.run([&] { each->disable(); });
+    }
+    throw;
   }
   started_ = true;
 }
 
 void driver::stop() {
+  all_of_them units;
   for (const auto& each : units_)
-    each->disable();
+    units.run([&] { each->disable(); });
   started_ = false;
+  units.rethrow();
 }
 
 void driver::map_reserved_regions() {
-  domain* firmware = nullptr;
   for (const reserved_region_info& region : table_.reserved_regions) {
     if (!region.usable) continue;
     std::vector<function_address> users;
@@ -173,17 +215,17 @@ void driver::map_reserved_regions() {
           printed("DMAR: RMRR 0x%" PRIx64 ": no device of its scope is there, left out", region.base));
       continue;
     }
-    if (firmware == nullptr) firmware = &create_domain("firmware");
+    if (firmware_ == nullptr) firmware_ = &create_domain("firmware");
     const std::uint64_t begin = spec::page_base(region.base);
     const std::uint64_t end = spec::page_base(region.limit) + spec::page_size;
     for (std::uint64_t at = begin; at < end; at += spec::page_size) {
       // Regions may overlap: what is mapped is mapped to itself already.
-      if (firmware->tables().find(at)) continue;
-      (void)firmware->tables().map(at, at, spec::page_size, {});
+      if (firmware_->tables().find(at)) continue;
+      (void)firmware_->tables().map(at, at, spec::page_size, {});
     }
     for (const function_address& user : users) {
       if (unit_for(user) == nullptr) continue;
-      if (domain_of(user) == nullptr) attach(*firmware, user);
+      if (domain_of(user) == nullptr) attach(*firmware_, user);
     }
   }
 }
@@ -247,6 +289,12 @@ void driver::destroy_domain(domain& which) {
   }
   for (const function_address& each : attached)
     detach(each);
+  // A unit that did not confirm an invalidation may still walk the tables: they must stay.
+  if (!which.uses_.empty()) {
+    throw driver_error(printed("domain %s: %s did not confirm that it has left it, its tables are kept",
+                               which.name().c_str(), units_[which.uses_.begin()->first]->name().c_str()));
+  }
+  if (firmware_ == &which) firmware_ = nullptr;
   std::erase_if(domains_, [&](const auto& each) { return each.get() == &which; });
 }
 
@@ -287,9 +335,19 @@ void driver::attach(domain& to, const function_address& who) {
     }
   }
   if (domain_of(who) != nullptr) detach(who);
-  for (const spec::source_id id : ids) {
-    if (const auto owner = owners_.find({which->index(), id}); owner == owners_.end())
+  std::vector<spec::source_id> installed;
+  try {
+    for (const spec::source_id id : ids) {
+      if (owners_.contains({which->index(), id})) continue;
+      installed.push_back(id);
       install(to, *which, id);
+    }
+  } catch (const driver_error&) {
+    // All source-ids of a function or none.
+    all_of_them entries;
+    for (const spec::source_id id : installed)
+      entries.run([&] { remove(*which, id); });
+    throw;
   }
   attached_[{who.segment, who.id}] = &to;
   machine_.log(printed("DMAR: %s: %s attached to domain %s, id %u", which->name().c_str(),
@@ -299,6 +357,7 @@ void driver::attach(domain& to, const function_address& who) {
 void driver::install(domain& to, unit& which, spec::source_id id) {
   const auto [use, is_new] = to.uses_.try_emplace(which.index());
   if (is_new) {
+    use->second.segment = which.info().segment;
     try {
       use->second.id = take_id(which);
     } catch (...) {
@@ -306,11 +365,19 @@ void driver::install(domain& to, unit& which, spec::source_id id) {
       throw;
     }
   }
-  const unsigned levels = levels_on(which, to.tables().shape());
-  spec::context_entry entry;
-  entry.set_domain_id(use->second.id).set_address_width(spec::agaw_of_levels(levels));
-  entry.set_second_level_table(to.tables().table_for(levels)).set_present(true);
-  which.tables().install(id, entry);
+  try {
+    const unsigned levels = levels_on(which, to.tables().shape());
+    spec::context_entry entry;
+    entry.set_domain_id(use->second.id).set_address_width(spec::agaw_of_levels(levels));
+    entry.set_second_level_table(to.tables().table_for(levels)).set_present(true);
+    which.tables().install(id, entry);
+  } catch (const driver_error&) {
+    if (is_new) {
+      ids_[which.index()][use->second.id] = false;
+      to.uses_.erase(use);
+    }
+    throw;
+  }
   use->second.sources.push_back(id);
   owners_[{which.index(), id}] = &to;
   if (!started_) return;
@@ -329,6 +396,7 @@ void driver::detach(const function_address& who) {
   if (function == nullptr || found == attached_.end()) return;
   attached_.erase(found);
   unit* const which = unit_for(who);
+  all_of_them entries; // the device must not keep an alias because the unit did not answer for another
   for (const spec::source_id id : ids_of(*function)) {
     // Another function that is still attached may need the id.
     const bool needed = std::any_of(attached_.begin(), attached_.end(), [&](const auto& each) {
@@ -337,8 +405,9 @@ void driver::detach(const function_address& who) {
       const auto ids = ids_of(*other);
       return std::find(ids.begin(), ids.end(), id) != ids.end();
     });
-    if (!needed) remove(*which, id);
+    if (!needed) entries.run([&] { remove(*which, id); });
   }
+  entries.rethrow();
   machine_.log(printed("DMAR: %s: %s detached", which->name().c_str(), to_string(who).c_str()));
 }
 
@@ -375,6 +444,7 @@ void driver::map(domain& in, std::uint64_t address, std::uint64_t physical, std:
 void driver::unmap(domain& in, std::uint64_t address, std::uint64_t size) {
   table_change change = in.tables().unmap(address, size);
   if (forget_.invalidation_before_free) in.tables().release(change);
+  // When it throws, the freed tables stay out of use: a unit may still read them.
   after_change(in, change, false);
   in.tables().release(change);
 }
@@ -382,15 +452,20 @@ void driver::unmap(domain& in, std::uint64_t address, std::uint64_t size) {
 void driver::after_change(domain& in, const table_change& change, bool mapped) {
   if (!started_ || change.begin == change.end) return;
   bool first = true;
-  for (const auto& [index, use] : in.uses_) {
-    unit& which = *units_[index];
+  all_of_them units;
+  for (const auto& each : in.uses_) {
+    const auto& use = each.second;
+    unit& which = *units_[each.first];
     if (!first && forget_.invalidation_of_other_units) break;
     first = false;
     const bool invalidate = mapped ? which.capability().cm() && !forget_.invalidation_on_map
                                    : !forget_.iotlb_invalidation_on_unmap;
-    which.flush_write_buffer();
-    if (invalidate) which.invalidate_iotlb_range(use.id, change.begin, change.end, !change.tables_changed);
+    units.run([&] {
+      which.flush_write_buffer();
+      if (invalidate) which.invalidate_iotlb_range(use.id, change.begin, change.end, !change.tables_changed);
+    });
   }
+  units.rethrow();
 }
 
 // --- Faults
@@ -399,12 +474,16 @@ void driver::after_change(domain& in, const table_change& change, bool mapped) {
 void driver::handle_faults() {
   for (const auto& each : units_) {
     const fault_batch batch = each->take_faults();
+    if (!batch.answered)
+      machine_.log("DMAR: " + each->name() + ": FSTS reads all ones, the unit has stopped answering");
     for (const fault_report& fault : batch.faults) {
       seen_fault seen{each->index(), fault, fault_line(each->info().segment, fault)};
       machine_.log("DMAR: " + seen.line);
       faults_.push_back(std::move(seen));
     }
     if (batch.overflow) machine_.log("DMAR: " + each->name() + ": more faults than records, some are lost");
+    if (batch.more)
+      machine_.log("DMAR: " + each->name() + ": faults come as fast as they are read, some are left");
   }
 }
 

@@ -72,6 +72,9 @@ fault_batch take_faults(const register_block& registers, spec::cap capability, c
   fault_batch batch;
   batch.status = registers.read<reg::fsts>();
   std::uint32_t status = batch.status;
+  // Reserved bits read 0: this is no status, and what follows would be records of nothing.
+  batch.answered = status != ~std::uint32_t{0};
+  if (!batch.answered) return batch;
   // A device that goes on faulting could keep the driver here for ever.
   constexpr unsigned most_rounds = 4;
   for (unsigned round = 0; round < most_rounds && reg::fsts::ppf::get(status) != 0; ++round) {
@@ -86,6 +89,7 @@ fault_batch take_faults(const register_block& registers, spec::cap capability, c
     }
     if (forget.fault_clear) break;
     status = registers.read<reg::fsts>();
+    batch.more = reg::fsts::ppf::get(status) != 0;
   }
   // The records first: hardware that finds them full sets PFO at once again. Only PFO is written, because a
   // copy of what was read would also clear error bits that have come up since.

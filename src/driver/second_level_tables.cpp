@@ -33,6 +33,19 @@ second_level_tables::second_level_tables(hardware& machine, const table_shape& s
     throw driver_error(printed("page tables: %u levels, entered from %u on; expected 2 to 5", shape.levels,
                                shape.fewest_levels));
   }
+  // A wider address would come out again at the bottom of the tables: bits above the top index are not looked
+  // at.
+  const unsigned widest = spec::width_of_agaw(spec::agaw_of_levels(shape.fewest_levels));
+  if (shape.input_width <= spec::page_shift || shape.input_width > widest) {
+    throw driver_error(printed("page tables: device addresses of %u bits; expected 13 to %u with %u levels",
+                               shape.input_width, widest, shape.fewest_levels));
+  }
+  if (shape.host_address_width <= spec::page_shift || shape.host_address_width > 64) {
+    throw driver_error(
+        printed("page tables: physical addresses of %u bits; expected 13 to 64", shape.host_address_width));
+  }
+  // What an entry can hold. VT-d 9.8
+  shape_.host_address_width = std::min(shape.host_address_width, second_level_entry::address_field::msb + 1);
   entry_points_.push_back(new_table());
   // Units with fewer levels start at a table that the upper ones reach by index 0 only; it must stay where it
   // is.

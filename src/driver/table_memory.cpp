@@ -24,9 +24,12 @@ void table_memory::store(std::uint64_t address, std::uint64_t value, bool forget
   machine_.store64(address, value);
   if (!flush_ || forget_flush) return;
   const std::uint64_t end = address + sizeof(std::uint64_t);
-  // Runs of entries are the usual case: one range per run keeps commit short.
+  // Runs of entries are the usual case, and the two words of an entry, upper one first: one range per run
+  // keeps commit short, and no line is flushed twice.
   if (!dirty_.empty() && dirty_.back().end == address) {
     dirty_.back().end = end;
+  } else if (!dirty_.empty() && dirty_.back().begin == end) {
+    dirty_.back().begin = address;
   } else {
     dirty_.push_back({address, end});
   }

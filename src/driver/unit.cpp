@@ -19,6 +19,13 @@ namespace {
 constexpr std::uint32_t one_shot =
     reg::gcmd::srtp::mask | reg::gcmd::sfl::mask | reg::gcmd::wbf::mask | reg::gcmd::sirtp::mask;
 
+/// "GSTS" for GSTS_REG.
+template <class Register>
+std::string short_name() {
+  constexpr std::string_view name = Register::layout.name;
+  return std::string(name.substr(0, name.find("_REG")));
+}
+
 } // namespace
 
 unit::unit(hardware& machine, unsigned index, const unit_info& info, unsigned host_address_width,
@@ -39,17 +46,29 @@ unit_error unit::failure(unit_step step, const std::string& text) const {
 
 void unit::check_capabilities(unsigned host_address_width) const {
   constexpr std::uint64_t all_ones = ~std::uint64_t{0};
-  if ((capability_.value == all_ones && extended_.value == all_ones) ||
-      (capability_.value == 0 && extended_.value == 0)) {
+  // Each of the two has reserved bits, and neither is 0 on a unit that can do anything.
+  const auto no_answer = [](std::uint64_t value) { return value == all_ones || value == 0; };
+  if (no_answer(capability_.value) || extended_.value == all_ones) {
     throw failure(unit_step::probe,
-                  printed("registers read 0x%" PRIx64 ", expected a remapping unit", capability_.value));
+                  printed("CAP reads 0x%" PRIx64 ", ECAP 0x%" PRIx64 ", expected a remapping unit",
+                          capability_.value, extended_.value));
   }
   if (capability_.largest_agaw() < 0) {
     throw failure(unit_step::probe,
                   printed("SAGAW is 0x%x, expected at least one width", capability_.sagaw()));
   }
-  if (capability_.mgaw() > 64 || host_address_width == 0) {
-    throw failure(unit_step::probe, printed("MGAW is %u, expected at most 64", capability_.mgaw()));
+  if (host_address_width == 0) throw failure(unit_step::probe, "host address width is 0, expected 1 to 64");
+  // Both offsets come from the unit: one that leads into the fixed registers would make commands of fault
+  // records.
+  constexpr std::uint32_t fixed_registers = reg::phmlimit::offset + reg::phmlimit::size_bits / 8;
+  if (capability_.fault_record_offset() < fixed_registers) {
+    throw failure(unit_step::probe,
+                  printed("FRO is 0x%x, fault records at 0x%x; expected 0x%x or above", capability_.fro(),
+                          capability_.fault_record_offset(), fixed_registers));
+  }
+  if (extended_.iotlb_offset() < fixed_registers) {
+    throw failure(unit_step::probe, printed("IRO is 0x%x, IOTLB registers at 0x%x; expected 0x%x or above",
+                                            extended_.iro(), extended_.iotlb_offset(), fixed_registers));
   }
 }
 
@@ -64,29 +83,56 @@ bool unit::supports_levels(unsigned levels) const {
 // --- Commands
 // --------------------------------------------------------------------------------------------------------
 
-// VT-d 10.4.4: the new value is the status without its one-shot bits, with one bit changed.
-void unit::command(unit_step step, std::uint32_t bit, bool on, std::uint32_t status_bit, bool status_on) {
-  std::uint32_t value = forget_.status_in_command ? 0 : registers_.read<reg::gsts>();
-  if (!forget_.command_mask) value &= ~one_shot;
-  registers_.write<reg::gcmd>(on ? value | bit : value & ~bit);
-  const auto reached = [&] { return ((registers_.read<reg::gsts>() & status_bit) != 0) == status_on; };
-  if (!machine_.wait_until(reached, options_.timeout_ns)) {
-    throw failure(step,
-                  printed("GSTS is 0x%08x after %" PRIu64 " ns, expected bit 0x%08x to be %d",
-                          registers_.read<reg::gsts>(), options_.timeout_ns, status_bit, status_on ? 1 : 0));
+// Every wait of the driver. The registers waited for have reserved bits that read 0, so all ones is no answer
+// of theirs: whatever was there has gone, and no field of the value means anything.
+template <class Register, class Field>
+void unit::await(unit_step step, register_word<Register> wanted, std::uint64_t block) {
+  using word = register_word<Register>;
+  constexpr word all_ones = static_cast<word>(~word{0});
+  word value = 0;
+  const auto answered = [&] {
+    value = registers_.read<Register>(block);
+    return Field::get(value) == wanted || value == all_ones;
+  };
+  const bool in_time = machine_.wait_until(answered, options_.timeout_ns);
+  const std::string name = short_name<Register>();
+  const std::string field = name + "." + std::string(Field::row.name);
+  if (value == all_ones) {
+    throw failure(step, printed("%s reads all ones, the unit has stopped answering; expected %s = %u",
+                                name.c_str(), field.c_str(), static_cast<unsigned>(wanted)));
+  }
+  if (!in_time) {
+    throw failure(step, printed("%s is %u after %" PRIu64 " ns, expected %u (%s reads 0x%" PRIx64 ")",
+                                field.c_str(), static_cast<unsigned>(Field::get(value)), options_.timeout_ns,
+                                static_cast<unsigned>(wanted), name.c_str(), std::uint64_t{value}));
   }
 }
 
-void unit::switch_off(unit_step step, std::uint32_t bit, std::uint32_t status_bit) {
-  if ((registers_.read<reg::gsts>() & status_bit) != 0) command(step, bit, false, status_bit, false);
+// VT-d 10.4.4: the new value is the status without its one-shot bits, with one bit changed.
+template <class Status>
+void unit::command(unit_step step, std::uint32_t bit, bool on, bool status_on) {
+  std::uint32_t value = forget_.status_in_command ? 0 : registers_.read<reg::gsts>();
+  if (!forget_.command_mask) value &= ~one_shot;
+  registers_.write<reg::gcmd>(on ? value | bit : value & ~bit);
+  await<reg::gsts, Status>(step, status_on ? 1 : 0);
+}
+
+template <class Status>
+void unit::switch_off(unit_step step, std::uint32_t bit) {
+  if (Status::get(registers_.read<reg::gsts>()) != 0) command<Status>(step, bit, false, false);
+}
+
+// The other bits of FECTL are reserved and keep their value. VT-d 10.4.10
+void unit::mask_fault_event(bool masked) {
+  registers_.write<reg::fectl>(reg::fectl::im::set(registers_.read<reg::fectl>(), masked ? 1 : 0));
 }
 
 void unit::quiesce() {
   if (!forget_.translation_off_first)
-    switch_off(unit_step::translation_off, reg::gcmd::te::mask, reg::gsts::tes::mask);
-  switch_off(unit_step::interrupt_remapping_off, reg::gcmd::ire::mask, reg::gsts::ires::mask);
-  switch_off(unit_step::queue_off, reg::gcmd::qie::mask, reg::gsts::qies::mask);
-  registers_.write<reg::fectl>(reg::fectl::im::mask);
+    switch_off<reg::gsts::tes>(unit_step::translation_off, reg::gcmd::te::mask);
+  switch_off<reg::gsts::ires>(unit_step::interrupt_remapping_off, reg::gcmd::ire::mask);
+  switch_off<reg::gsts::qies>(unit_step::queue_off, reg::gcmd::qie::mask);
+  mask_fault_event(true);
   (void)take_faults();
 }
 
@@ -94,7 +140,7 @@ void unit::prepare(std::function<void()> on_fault) {
   flush_write_buffer();
   if (!forget_.root_table_pointer) {
     registers_.write<reg::rtaddr>(tables_.address());
-    command(unit_step::root_table_pointer, reg::gcmd::srtp::mask, true, reg::gsts::rtps::mask, true);
+    command<reg::gsts::rtps>(unit_step::root_table_pointer, reg::gcmd::srtp::mask, true, true);
   }
   if (!forget_.context_invalidation_at_start) invalidate_context_global();
   if (!forget_.iotlb_invalidation_at_start) invalidate_iotlb_global();
@@ -103,16 +149,20 @@ void unit::prepare(std::function<void()> on_fault) {
 
 void unit::set_up_fault_event(std::function<void()> on_fault) {
   if (forget_.fault_interrupt || !on_fault) return;
-  fault_vector_ = std::make_unique<interrupt_vector>(machine_, std::move(on_fault));
+  try {
+    fault_vector_ = std::make_unique<interrupt_vector>(machine_, std::move(on_fault));
+  } catch (const driver_error& error) {
+    throw failure(unit_step::fault_interrupt, error.what());
+  }
   const vtd_interrupt_message& message = fault_vector_->message();
   registers_.write<reg::fedata>(message.data);
   registers_.write<reg::feaddr>(static_cast<std::uint32_t>(message.address));
   if (extended_.eim()) registers_.write<reg::feuaddr>(static_cast<std::uint32_t>(message.address >> 32));
-  registers_.write<reg::fectl>(0);
+  mask_fault_event(false);
 }
 
 void unit::enable() {
-  command(unit_step::translation_on, reg::gcmd::te::mask, true, reg::gsts::tes::mask, true);
+  command<reg::gsts::tes>(unit_step::translation_on, reg::gcmd::te::mask, true, true);
   enabled_ = true;
   protected_memory_off();
 }
@@ -120,22 +170,19 @@ void unit::enable() {
 void unit::protected_memory_off() {
   if (!capability_.plmr() && !capability_.phmr()) return;
   registers_.write<reg::pmen>(registers_.read<reg::pmen>() & ~reg::pmen::epm::mask);
-  const auto off = [&] { return reg::pmen::prs::get(registers_.read<reg::pmen>()) == 0; };
-  if (!machine_.wait_until(off, options_.timeout_ns)) {
-    throw failure(unit_step::protected_memory_off, "PMEN.PRS is 1, expected 0");
-  }
+  await<reg::pmen, reg::pmen::prs>(unit_step::protected_memory_off, 0);
 }
 
 void unit::disable() {
-  switch_off(unit_step::translation_off, reg::gcmd::te::mask, reg::gsts::tes::mask);
-  registers_.write<reg::fectl>(reg::fectl::im::mask);
+  switch_off<reg::gsts::tes>(unit_step::translation_off, reg::gcmd::te::mask);
+  mask_fault_event(true);
   fault_vector_.reset();
   enabled_ = false;
 }
 
 void unit::flush_write_buffer() {
   if (!needs_write_buffer_flush() || forget_.write_buffer_flush) return;
-  command(unit_step::write_buffer_flush, reg::gcmd::wbf::mask, true, reg::gsts::wbfs::mask, false);
+  command<reg::gsts::wbfs>(unit_step::write_buffer_flush, reg::gcmd::wbf::mask, true, false);
 }
 
 // --- Invalidation
@@ -143,16 +190,14 @@ void unit::flush_write_buffer() {
 
 void unit::invalidate_context(std::uint64_t order) {
   registers_.write<reg::ccmd>(reg::ccmd::icc::set(order, 1));
-  const auto done = [&] { return reg::ccmd::icc::get(registers_.read<reg::ccmd>()) == 0; };
-  if (!machine_.wait_until(done, options_.timeout_ns))
-    throw failure(unit_step::context_invalidation, "ICC stays 1, expected 0");
+  await<reg::ccmd, reg::ccmd::icc>(unit_step::context_invalidation, 0);
   const auto asked = reg::ccmd::cirg::get(order);
   const auto did = reg::ccmd::caig::get(registers_.read<reg::ccmd>());
   // Hardware may do more than was asked, which has the smaller number. VT-d 10.4.7
   if (did == 0 || did > asked) {
-    throw failure(
-        unit_step::context_invalidation,
-        printed("CAIG is %u, expected 1 to %u", static_cast<unsigned>(did), static_cast<unsigned>(asked)));
+    throw failure(unit_step::context_invalidation,
+                  printed("CCMD.CAIG is %u, expected 1 to %u", static_cast<unsigned>(did),
+                          static_cast<unsigned>(asked)));
   }
 }
 
@@ -172,15 +217,13 @@ void unit::invalidate_iotlb(std::uint64_t order) {
   }
   const std::uint64_t block = extended_.iotlb_offset();
   registers_.write<reg::iotlb>(reg::iotlb::ivt::set(order, 1), block);
-  const auto done = [&] { return reg::iotlb::ivt::get(registers_.read<reg::iotlb>(block)) == 0; };
-  if (!machine_.wait_until(done, options_.timeout_ns))
-    throw failure(unit_step::iotlb_invalidation, "IVT stays 1, expected 0");
+  await<reg::iotlb, reg::iotlb::ivt>(unit_step::iotlb_invalidation, 0, block);
   const auto asked = reg::iotlb::iirg::get(order);
   const auto did = reg::iotlb::iaig::get(registers_.read<reg::iotlb>(block));
   if (did == 0 || did > asked) {
-    throw failure(
-        unit_step::iotlb_invalidation,
-        printed("IAIG is %u, expected 1 to %u", static_cast<unsigned>(did), static_cast<unsigned>(asked)));
+    throw failure(unit_step::iotlb_invalidation,
+                  printed("IOTLB.IAIG is %u, expected 1 to %u", static_cast<unsigned>(did),
+                          static_cast<unsigned>(asked)));
   }
 }
 

@@ -38,6 +38,7 @@ private:
   friend class driver;
   struct unit_use {
     std::uint16_t id = 0;
+    std::uint16_t segment = 0;
     std::vector<spec::source_id> sources;
   };
   std::string name_;
@@ -71,9 +72,11 @@ public:
   driver& operator=(const driver&) = delete;
 
   /// Takes over: quiet units, empty root tables, reserved regions mapped for their devices, then translation
-  /// on, unit by unit. Devices without a domain are blocked from then on.
+  /// on, unit by unit. Devices without a domain are blocked from then on. Throws unit_error when a unit does
+  /// not answer in time; units that were on already are off again then.
   void start();
-  /// Translation off everywhere.
+  /// Translation off everywhere, also where another unit did not answer (unit_error at the end). Needed
+  /// before the driver goes: units must not walk tables that are given back.
   void stop();
   [[nodiscard]] bool started() const { return started_; }
 
@@ -81,12 +84,13 @@ public:
 
   /// Its tables can be walked by every unit of the machine.
   domain& create_domain(const std::string& name);
-  /// Detaches its functions, then frees everything.
+  /// Detaches its functions, then frees everything. Throws driver_error and keeps the tables when a unit did
+  /// not confirm that it has let go of them.
   void destroy_domain(domain& which);
 
   /// Gives a function to a domain, with all source-ids its requests may carry; takes it from the domain it
-  /// was in. Throws driver_error: unknown function, no unit for it, no domain-id left, or a shared source-id
-  /// that another function holds in another domain.
+  /// was in. Throws driver_error: unknown function, no unit for it, no domain-id or page left, or a shared
+  /// source-id that another function holds in another domain. All its source-ids are set up, or none.
   void attach(domain& to, const function_address& who);
   /// Takes it back: blocked afterwards.
   void detach(const function_address& who);
@@ -105,7 +109,7 @@ public:
   [[nodiscard]] std::size_t unit_count() const { return units_.size(); }
   [[nodiscard]] unit& unit_at(std::size_t index) { return *units_[index]; }
   /// The unit whose scope holds the function: the one that names it or a bridge above it, else the
-  /// include-all unit of its segment (VT-d 8.3).
+  /// include-all unit of its segment (VT-d 8.3). Null when that one is left alone: no other can stand in.
   [[nodiscard]] unit* unit_for(const function_address& who);
   /// Reads, logs and clears the fault records of all units; also called by the fault interrupt.
   void handle_faults();
@@ -137,6 +141,7 @@ private:
   omit forget_;
   std::vector<std::unique_ptr<unit>> units_;
   std::vector<std::unique_ptr<domain>> domains_;
+  domain* firmware_ = nullptr; // of the reserved regions' devices
   // Which domain a source-id belongs to, by unit index and source-id.
   std::map<std::pair<unsigned, spec::source_id>, domain*> owners_;
   // Functions attached, and where.

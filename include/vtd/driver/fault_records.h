@@ -37,11 +37,14 @@ struct fault_report {
 struct fault_batch {
   std::uint32_t status = 0; ///< FSTS as found
   bool overflow = false;    ///< PFO was set: faults were lost
+  bool answered = true;     ///< false: FSTS reads all ones, nothing else was read
+  bool more = false;        ///< faults came as fast as they were read, and no event follows for those left
   std::vector<fault_report> faults;
 };
 
 /// Reads all full records, oldest first, clears each, and then PFO. Hardware may add records meanwhile: they
-/// are read as well, up to a bound. VT-d 7.3.1, 10.4.9
+/// are read as well, up to a bound; when some are left then, `more` says to come again: hardware raises an
+/// event for the first pending fault only. VT-d 7.3.1, 10.4.9
 [[nodiscard]] fault_batch take_faults(const register_block& registers, spec::cap capability,
                                       const omit& forget);
 

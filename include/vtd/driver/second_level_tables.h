@@ -24,8 +24,8 @@ struct page_rights {
 struct table_shape {
   unsigned levels = 3;              ///< 2 to 5
   unsigned fewest_levels = 3;       ///< units with fewer levels enter below the top; at most `levels`
-  unsigned input_width = 39;        ///< bits of device addresses
-  unsigned host_address_width = 36; ///< bits of physical addresses
+  unsigned input_width = 39;        ///< bits of device addresses; at most what fewest_levels resolve
+  unsigned host_address_width = 36; ///< bits of physical addresses; 52 are used at most
   unsigned page_sizes = 0;          ///< CAP.SPS: bit n allows leaves at level n + 2
   bool snoop = false;               ///< set SNP in leaves (every unit has ECAP.SC)
   bool flush = true;                ///< some unit is not coherent (ECAP.C = 0)

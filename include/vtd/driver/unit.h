@@ -82,8 +82,14 @@ public:
 private:
   [[nodiscard]] unit_error failure(unit_step step, const std::string& text) const;
   void check_capabilities(unsigned host_address_width) const;
-  void command(unit_step step, std::uint32_t bit, bool on, std::uint32_t status_bit, bool status_on);
-  void switch_off(unit_step step, std::uint32_t bit, std::uint32_t status_bit);
+  /// Waits until Field of Register is `wanted`; `block` as in register_block::read.
+  template <class Register, class Field>
+  void await(unit_step step, register_word<Register> wanted, std::uint64_t block = 0);
+  template <class Status>
+  void command(unit_step step, std::uint32_t bit, bool on, bool status_on);
+  template <class Status>
+  void switch_off(unit_step step, std::uint32_t bit);
+  void mask_fault_event(bool masked);
   void invalidate_context(std::uint64_t command);
   void invalidate_iotlb(std::uint64_t command);
   void set_up_fault_event(std::function<void()> on_fault);
