@@ -532,17 +532,22 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
   case lane::translate:
     break;
   }
-  remap::translation_cost cost;
-  const remap::translation result =
-      translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
   const remap::translation_latencies& latency = config_.timing.lookup;
-  count_lookup(cost.context_hit, cost.iotlb_hit);
   out.cycles = latency.context_lookup + latency.iotlb_lookup;
-  if (!cost.iotlb_hit) [[unlikely]] {
-    ++statistics_.walks;
-    statistics_.walk_reads += cost.table_reads;
-    withdraw_evicted(cost.evicted);
-    out.cycles += cost.structure_lookups * latency.structure_lookup + cost.read_cycles;
+  remap::translation_cost cost;
+  remap::translation result;
+  if (translator_.lookup_hot(piece.access, result)) [[likely]] {
+    cost.context_hit = cost.iotlb_hit = true;
+    count_lookup(true, true);
+  } else {
+    result = translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
+    count_lookup(cost.context_hit, cost.iotlb_hit);
+    if (!cost.iotlb_hit) {
+      ++statistics_.walks;
+      statistics_.walk_reads += cost.table_reads;
+      withdraw_evicted(cost.evicted);
+      out.cycles += cost.structure_lookups * latency.structure_lookup + cost.read_cycles;
+    }
   }
   if (!result.allowed()) {
     ++statistics_.faults;

@@ -64,9 +64,7 @@ bool store_path::uncached_store(std::uint64_t address, std::span<const std::byte
   return true;
 }
 
-bool store_path::device_read(std::uint64_t address, std::span<std::byte> out) {
-  if (cache_.dirty_lines() == 0 && buffer_.empty()) [[likely]]
-    return memory_.read(address, out);
+bool store_path::snooping_read(std::uint64_t address, std::span<std::byte> out) {
   if (memory_.contains(address, out.size())) {
     for_each_line(address, out, [&](std::uint64_t at, std::span<std::byte>) { cache_.snoop_read(at); });
   }

@@ -27,11 +27,7 @@ dma_router::dma_router(const sc_core::sc_module_name& name, unsigned port_count,
       unit_of_(std::size_t{1} << 16), default_source_(port_count), responding_(port_count, nobody),
       waiting_(port_count) {
   for (unsigned port = 0; port < port_count; ++port) {
-    const int tag = static_cast<int>(port);
-    upstream[port].register_b_transport(this, &dma_router::transport, tag);
-    upstream[port].register_nb_transport_fw(this, &dma_router::forward_phase, tag);
-    upstream[port].register_transport_dbg(this, &dma_router::debug, tag);
-    upstream[port].register_get_direct_mem_ptr(this, &dma_router::direct, tag);
+    upstream[port].serve(*this, static_cast<int>(port));
   }
   for (unsigned index = 0; index < port_count * unit_count; ++index) {
     const int tag = static_cast<int>(index);

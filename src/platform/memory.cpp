@@ -19,16 +19,12 @@ std::span<std::byte> bytes_of(tlm::tlm_generic_payload& trans) {
 
 memory::memory(const sc_core::sc_module_name& name, host::store_path& path, const memory_timing& timing,
                unsigned port_count)
-    : sc_module(name), ports("ports", port_count), path_(path), timing_(timing),
-      times_{sc_core::SC_ZERO_TIME, to_sc_time(timing.read), to_sc_time(timing.write),
-             to_sc_time(timing.table_read)},
+    : sc_module(name), ports("ports", port_count), path_(path),
+      timing_(timing), times_{sc_core::SC_ZERO_TIME, to_sc_time(timing.read), to_sc_time(timing.write),
+                              to_sc_time(timing.table_read)},
       direct_given_(port_count) {
   for (unsigned port = 0; port < port_count; ++port) {
-    const int tag = static_cast<int>(port);
-    ports[port].register_b_transport(this, &memory::transport, tag);
-    ports[port].register_nb_transport_fw(this, &memory::forward_phase, tag);
-    ports[port].register_transport_dbg(this, &memory::debug, tag);
-    ports[port].register_get_direct_mem_ptr(this, &memory::direct, tag);
+    ports[port].serve(*this, static_cast<int>(port));
   }
 }
 
@@ -88,7 +84,7 @@ memory::kind memory::access(tlm::tlm_generic_payload& trans) {
     ok = ok && path_.table_read(address, std::span(words).first(count), table->coherent);
     if (ok) std::memcpy(trans.get_data_ptr(), words.data(), count * 8);
   } else if (trans.get_byte_enable_ptr() != nullptr) {
-    if (trans.is_write()) takes = timing_.write;
+    if (trans.is_write()) what = kind::write;
     ok = ok && access_enabled_bytes(trans);
   } else if (trans.is_read()) {
     ++reads_;

@@ -120,11 +120,7 @@ remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel
   registers.register_b_transport(this, &remapping_unit::access_registers);
   registers.register_transport_dbg(this, &remapping_unit::debug_registers);
   for (unsigned port = 0; port < config.ports; ++port) {
-    const int tag = static_cast<int>(port);
-    upstream[port].register_b_transport(this, &remapping_unit::transport, tag);
-    upstream[port].register_nb_transport_fw(this, &remapping_unit::forward_phase, tag);
-    upstream[port].register_transport_dbg(this, &remapping_unit::debug, tag);
-    upstream[port].register_get_direct_mem_ptr(this, &remapping_unit::direct, tag);
+    upstream[port].serve(*this, static_cast<int>(port));
   }
   memory.register_nb_transport_bw(this, &remapping_unit::backward_phase);
   memory.register_invalidate_direct_mem_ptr(this, &remapping_unit::downstream_changed);
@@ -203,7 +199,7 @@ unsigned remapping_unit::debug_registers(tlm::tlm_generic_payload& trans) {
 // --- Upstream: what all ways have in common
 // --------------------------------------------------------------------------
 
-dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
+inline dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
   dmar::request out;
   out.access.source = ports_[port].default_source;
   out.access.address = trans.get_address();
@@ -220,7 +216,7 @@ dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload
 }
 
 // False: answered already, because it is nothing that a DMA request can be.
-bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
+inline bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
   auto status = tlm::TLM_INCOMPLETE_RESPONSE;
   if (trans.get_command() == tlm::TLM_IGNORE_COMMAND) {
     status = tlm::TLM_OK_RESPONSE;
@@ -289,20 +285,20 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
       break;
     }
     downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
-    sc_core::sc_time ahead = to_sc_time(time - now);
+    delay = to_sc_time(time - now);
     if (piece.length == length) [[likely]] {
       trans.set_address(way.address);
-      socket->b_transport(trans, ahead);
+      socket->b_transport(trans, delay);
       trans.set_address(address);
     } else {
       outgoing& part = piece_payload(trans, offset, piece.length, way.address, piece.access.source);
-      socket->b_transport(part, ahead);
+      socket->b_transport(part, delay);
       trans.set_response_status(part.get_response_status());
       part.release();
     }
     // The answer is seen at the first edge after it arrives.
     now = now_ps();
-    time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(now + to_ps(ahead)));
+    time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(now + to_ps(delay)));
     offset += piece.length;
     if (offset >= length || !trans.is_response_ok()) break;
   }

@@ -79,7 +79,11 @@ public:
 
   // Devices (DMA): coherent.
 
-  bool device_read(std::uint64_t address, std::span<std::byte> out);
+  bool device_read(std::uint64_t address, std::span<std::byte> out) {
+    if (cache_.dirty_lines() == 0 && buffer_.empty()) [[likely]]
+      return memory_.read(address, out);
+    return snooping_read(address, out);
+  }
   bool device_write(std::uint64_t address, std::span<const std::byte> data);
 
   // The remapping hardware.
@@ -108,6 +112,7 @@ public:
   [[nodiscard]] const sparse_memory& memory() const { return memory_; }
 
 private:
+  bool snooping_read(std::uint64_t address, std::span<std::byte> out);
   [[nodiscard]] std::optional<pending_store> find_pending(std::uint64_t address, unsigned bytes) const;
 
   sparse_memory& memory_;

@@ -3,11 +3,11 @@
 
 #include "vtd/platform/dma_extension.h"
 #include "vtd/platform/kernel_wheel.h"
+#include "vtd/platform/target_socket.h"
 
 #include <systemc>
 #include <tlm>
 #include <tlm_utils/simple_initiator_socket.h>
-#include <tlm_utils/simple_target_socket.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace vtd::platform {
 /// unit; should two units answer one port at once, the second response waits for the end of the first.
 class dma_router final : public sc_core::sc_module {
 public:
-  using upstream_socket = tlm_utils::simple_target_socket_tagged<dma_router>;
+  using upstream_socket = target_socket<dma_router>;
   using unit_socket = tlm_utils::simple_initiator_socket_tagged<dma_router>;
 
   /// One per root port or integrated device.
@@ -44,6 +44,7 @@ public:
   void set_default_source(unsigned port, spec::source_id source) { default_source_[port] = source; }
 
 private:
+  friend class target_socket<dma_router>;
   static constexpr unsigned nobody = ~0U;
   struct response {
     tlm::tlm_generic_payload* trans;

@@ -4,10 +4,10 @@
 #include "vtd/host/store_path.h"
 #include "vtd/platform/dma_extension.h"
 #include "vtd/platform/kernel_wheel.h"
+#include "vtd/platform/target_socket.h"
 
 #include <systemc>
 #include <tlm>
-#include <tlm_utils/simple_target_socket.h>
 
 #include <array>
 #include <cstdint>
@@ -35,7 +35,7 @@ struct memory_timing {
 /// what that read would see; it never fails for a range that was made to.
 class memory final : public sc_core::sc_module {
 public:
-  using socket = tlm_utils::simple_target_socket_tagged<memory>;
+  using socket = target_socket<memory>;
   sc_core::sc_vector<socket> ports;
 
   /// `path` must outlive the module.
@@ -55,6 +55,7 @@ public:
   [[nodiscard]] std::uint64_t table_reads() const { return table_reads_; }
 
 private:
+  friend class target_socket<memory>;
   struct range {
     std::uint64_t first;
     std::uint64_t last;

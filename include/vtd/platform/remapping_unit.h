@@ -5,6 +5,7 @@
 #include "vtd/platform/dma_extension.h"
 #include "vtd/platform/kernel_wheel.h"
 #include "vtd/platform/payload_pool.h"
+#include "vtd/platform/target_socket.h"
 
 #include <systemc>
 #include <tlm>
@@ -39,7 +40,7 @@ struct write_buffer_control {
 /// same caches and registers.
 class remapping_unit final : public sc_core::sc_module, private dmar::unit_ports {
 public:
-  using upstream_socket = tlm_utils::simple_target_socket_tagged<remapping_unit>;
+  using upstream_socket = target_socket<remapping_unit>;
   using downstream_socket = tlm_utils::simple_initiator_socket<remapping_unit>;
 
   /// CPU accesses to the register block; addresses count from the unit's base. 4 or 8 bytes, aligned.
@@ -66,6 +67,7 @@ public:
   void allow_dmi(bool on) { dmi_allowed_ = on; }
 
 private:
+  friend class target_socket<remapping_unit>;
   // A transaction of ours on the way to memory.
   struct outgoing final : tlm::tlm_generic_payload {
     outgoing();
