@@ -192,7 +192,7 @@ unsigned fake_unit::full_records() const {
 }
 
 std::uint32_t fake_unit::fault_status() const {
-  std::uint32_t status = static_cast<std::uint32_t>(values_.at(reg::fsts::layout.name));
+  auto status = static_cast<std::uint32_t>(values_.at(reg::fsts::layout.name));
   if (overflow_) status = reg::fsts::pfo::set(status, 1);
   if (full_records() == 0) return status;
   // The first pending one: going back from the next to be written, the last one of the run that is full.

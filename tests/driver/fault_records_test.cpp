@@ -92,8 +92,10 @@ TEST(fault_records, lines_look_like_those_people_know) {
 
 /// A unit with eight records.
 class fault_ring : public testing::Test {
-protected:
+public:
   ~fault_ring() override { EXPECT_THAT(hw.all_violations(), IsEmpty()); }
+
+protected:
   fault_ring() = default;
   fault_batch take() {
     hw.forget_events();

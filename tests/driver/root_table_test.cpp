@@ -20,12 +20,14 @@ constexpr std::uint64_t page_table = 0x3000000;
 constexpr std::uint64_t word = sizeof(std::uint64_t);
 
 class root_table : public testing::Test {
-protected:
+public:
   ~root_table() override {
     table_.reset();
     EXPECT_EQ(hw.pages_in_use(), 0U);
     EXPECT_THAT(hw.all_violations(), IsEmpty());
   }
+
+protected:
   root_table() = default;
 
   driver::root_table& table() {

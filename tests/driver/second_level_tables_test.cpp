@@ -36,12 +36,14 @@ constexpr std::uint64_t frame = 0x80000000;
 constexpr unsigned all_page_sizes = 3; // 2 MB and 1 GB
 
 class second_level_tables : public testing::Test {
-protected:
+public:
   ~second_level_tables() override {
     tables_.reset();
     EXPECT_EQ(hw.pages_in_use(), 0U) << "pages were lost";
     EXPECT_THAT(hw.all_violations(), IsEmpty());
   }
+
+protected:
   second_level_tables() = default;
 
   driver::second_level_tables& tables() {

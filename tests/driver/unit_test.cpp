@@ -21,7 +21,6 @@ using driver::unit_error;
 using driver::unit_step;
 using spec::context_granularity;
 using spec::iotlb_granularity;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
