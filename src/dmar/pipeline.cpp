@@ -351,6 +351,20 @@ void pipeline::leave_early(std::uint64_t sequence) {
 
 pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memory,
                                  const engine::clock& timebase, cycle now) {
+  // Nearly every request: nothing in it to decide but what a hit decides.
+  if (remap::translation result;
+      observer_ == nullptr &&
+      lane_of(piece.access, piece, piece.length, state_.translation_enabled) == lane::translate &&
+      !state_.protection.active() && translator_.lookup_hot(piece.access, result)) [[likely]] {
+    count_lookup(true, true);
+    const remap::translation_latencies& latency = config_.timing.lookup;
+    return {passage::way::memory, result.address, latency.context_lookup + latency.iotlb_lookup, false};
+  }
+  return pass_any(piece, memory, timebase, now);
+}
+
+pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& memory,
+                                     const engine::clock& timebase, cycle now) {
   passage out;
   out.address = piece.access.address;
   switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled)) {
@@ -372,21 +386,17 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
     break;
   }
   const remap::translation_latencies& latency = config_.timing.lookup;
-  out.cycles = latency.context_lookup + latency.iotlb_lookup;
   remap::translation_cost cost;
-  remap::translation result;
-  if (translator_.lookup_hot(piece.access, result)) [[likely]] {
-    cost.context_hit = cost.iotlb_hit = true;
-    count_lookup(true, true);
-  } else {
-    result = translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
-    count_lookup(cost.context_hit, cost.iotlb_hit);
-    if (!cost.iotlb_hit) {
-      ++statistics_.walks;
-      statistics_.walk_reads += cost.table_reads;
-      withdraw_evicted(cost.evicted);
-      out.cycles += cost.structure_lookups * latency.structure_lookup + cost.read_cycles;
-    }
+  const remap::translation result =
+      translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
+  count_lookup(cost.context_hit, cost.iotlb_hit);
+  out.cycles = latency.context_lookup + latency.iotlb_lookup;
+  if (!cost.iotlb_hit) {
+    ++statistics_.walks;
+    statistics_.walk_reads += cost.table_reads;
+    withdraw_evicted(cost.evicted);
+    out.read_tables = cost.table_reads != 0;
+    out.cycles += cost.structure_lookups * latency.structure_lookup + cost.read_cycles;
   }
   if (!result.allowed()) {
     ++statistics_.faults;

@@ -57,7 +57,7 @@ bool memory::fails(std::uint64_t address, std::uint64_t bytes) const {
 }
 
 // What no memory access can be, by the rules of TLM-2.0; TLM_OK_RESPONSE: nothing is wrong with it.
-tlm::tlm_response_status memory::refusal(const tlm::tlm_generic_payload& trans) {
+inline tlm::tlm_response_status memory::refusal(const tlm::tlm_generic_payload& trans) {
   if (trans.get_data_length() == 0 || trans.get_streaming_width() < trans.get_data_length())
     return tlm::TLM_BURST_ERROR_RESPONSE;
   if (trans.get_byte_enable_ptr() != nullptr && trans.get_byte_enable_length() == 0)

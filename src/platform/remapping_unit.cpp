@@ -30,7 +30,6 @@ public:
   explicit table_memory(remapping_unit& unit) : unit_(unit) {}
   bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
                   picoseconds& delay) override {
-    ++reads_;
     outgoing& read = unit_.table_payload(address, bytes);
     sc_core::sc_time taken;
     const picoseconds begin = now_ps();
@@ -50,12 +49,8 @@ public:
     return ok;
   }
 
-  /// How many there have been.
-  [[nodiscard]] std::uint64_t reads() const { return reads_; }
-
 private:
   remapping_unit& unit_;
-  std::uint64_t reads_ = 0;
 };
 
 namespace {
@@ -266,49 +261,80 @@ remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload
 
 // --- Upstream: loosely timed
 
+struct remapping_unit::blocking_request {
+  tlm::tlm_generic_payload& trans;
+  sc_core::sc_time& delay;
+  dmar::request request;
+  std::uint64_t address;
+  // The present time of the kernel, and that of the request.
+  picoseconds now;
+  picoseconds time;
+};
+
+// One piece that lies in one page, `bytes` from `offset` on. False: the request ends with it.
+[[gnu::always_inline]] inline bool remapping_unit::pass_piece(blocking_request& whole, std::uint32_t offset,
+                                                              std::uint32_t bytes) {
+  tlm::tlm_generic_payload& trans = whole.trans;
+  const bool as_it_is =
+      bytes == trans.get_data_length() && whole.request.access.kind != remap::access_kind::zero_length_read;
+  whole.request.access.address = whole.address + offset;
+  whole.request.length = bytes;
+  const dmar::unit::passage way = hardware_.pass(whole.request, *table_memory_, whole.time);
+  picoseconds leaves = way.leaves;
+  if (way.read_tables) [[unlikely]] {
+    // That may have taken time of the kernel's.
+    whole.now = now_ps();
+    leaves = std::max(leaves, whole.now);
+    whole.delay = to_sc_time(leaves - whole.now);
+  } else {
+    whole.delay += way_in_.of(leaves - whole.time);
+  }
+  whole.time = leaves;
+  if (way.leads == dmar::pipeline::passage::way::blocked) [[unlikely]] {
+    block(trans);
+    return false;
+  }
+  downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
+  if (as_it_is) [[likely]] {
+    trans.set_address(way.address);
+    socket->b_transport(trans, whole.delay);
+    trans.set_address(whole.address);
+  } else {
+    outgoing& part = piece_payload(trans, offset, bytes, way.address, whole.request.access.source);
+    socket->b_transport(part, whole.delay);
+    trans.set_response_status(part.get_response_status());
+    part.release();
+  }
+  // The answer is seen at the first edge after it arrives.
+  whole.now = now_ps();
+  const picoseconds arrives = whole.now + to_ps(whole.delay);
+  whole.time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(arrives));
+  whole.delay += way_out_.of(whole.time - arrives);
+  return trans.is_response_ok();
+}
+
 void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
   if (!check(trans)) return;
-  picoseconds now = now_ps();
-  picoseconds time = now + to_ps(delay);
+  const picoseconds now = now_ps();
   wheel_.catch_up(now);
-  dmar::request piece = request_of(static_cast<unsigned>(port), trans);
-  const std::uint32_t length = piece.length;
-  const std::uint64_t address = piece.access.address;
+  blocking_request whole{trans,
+                         delay,
+                         request_of(static_cast<unsigned>(port), trans),
+                         trans.get_address(),
+                         now,
+                         now + to_ps(delay)};
+  const std::uint32_t length = trans.get_data_length();
   hardware_.count_request(length);
   const std::uint64_t sequence = hardware_.enter(trans.is_write());
-  for (std::uint32_t offset = 0;;) {
-    piece.access.address = address + offset;
-    piece.length = dmar::unit::page_piece(piece.access.address, length - offset);
-    const std::uint64_t reads = table_memory_->reads();
-    const dmar::unit::passage way = hardware_.pass(piece, *table_memory_, time);
-    // Reading tables may have taken time of the kernel's.
-    if (table_memory_->reads() != reads) now = now_ps();
-    time = std::max(way.leaves, now);
-    if (way.leads == dmar::pipeline::passage::way::blocked) {
-      block(trans);
-      break;
-    }
-    downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
-    delay = to_sc_time(time - now);
-    if (piece.length == length && piece.access.kind != remap::access_kind::zero_length_read) [[likely]] {
-      trans.set_address(way.address);
-      socket->b_transport(trans, delay);
-      trans.set_address(address);
-    } else {
-      outgoing& part = piece_payload(trans, offset, piece.length, way.address, piece.access.source);
-      socket->b_transport(part, delay);
-      trans.set_response_status(part.get_response_status());
-      part.release();
-    }
-    // The answer is seen at the first edge after it arrives.
-    now = now_ps();
-    time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(now + to_ps(delay)));
-    offset += piece.length;
-    if (offset >= length || !trans.is_response_ok()) break;
+  std::uint32_t bytes = dmar::unit::page_piece(whole.address, length);
+  if (bytes == length) [[likely]] {
+    pass_piece(whole, 0, length);
+  } else {
+    for (std::uint32_t offset = 0; pass_piece(whole, offset, bytes) && (offset += bytes) < length;)
+      bytes = dmar::unit::page_piece(whole.address + offset, length - offset);
   }
   if (!dmi_allowed_) trans.set_dmi_allowed(false);
   hardware_.leave(sequence);
-  delay = to_sc_time(time - now);
 }
 
 // --- Upstream: cycle-accurate

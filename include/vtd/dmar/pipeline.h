@@ -81,6 +81,7 @@ public:
     std::uint64_t address = 0;
     /// Cycles until it leaves the unit, not counting the wait for the first edge.
     engine::cycle cycles = 0;
+    bool read_tables = false;
   };
   passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
                engine::cycle now);
@@ -101,6 +102,8 @@ public:
 
 private:
   void leave_early(std::uint64_t sequence);
+  passage pass_any(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
+                   engine::cycle now);
   static constexpr std::uint32_t nobody = ~std::uint32_t{0};
 
   enum class stage : std::uint8_t {

@@ -68,11 +68,13 @@ public:
     pipeline::passage::way leads = pipeline::passage::way::blocked;
     std::uint64_t address = 0;
     engine::picoseconds leaves = 0;
+    /// Tables were read: memory may have waited meanwhile.
+    bool read_tables = false;
   };
   passage pass(const request& piece, remap::memory_port& memory, engine::picoseconds now) {
     const engine::cycle at = seen(now);
     const pipeline::passage way = pipeline_.pass(piece, memory, timebase_, at);
-    return {way.leads, way.address, timebase_.time_of(at + way.cycles)};
+    return {way.leads, way.address, timebase_.time_of(at + way.cycles), way.read_tables};
   }
   /// Brackets a request whose downstream part may wait: invalidations with drain wait for it.
   std::uint64_t enter(bool write) { return pipeline_.enter(write); }

@@ -15,6 +15,23 @@ namespace vtd::platform {
 }
 [[nodiscard]] inline engine::picoseconds now_ps() { return to_ps(sc_core::sc_time_stamp()); }
 
+/// A span in the kernel's form, remembered: the same few spans come again and again, and the kernel's
+/// conversion takes longer than the comparison.
+class repeated_span {
+public:
+  [[nodiscard]] const sc_core::sc_time& of(engine::picoseconds span) {
+    if (span != span_) [[unlikely]] {
+      span_ = span;
+      time_ = to_sc_time(span);
+    }
+    return time_;
+  }
+
+private:
+  engine::picoseconds span_ = 0;
+  sc_core::sc_time time_;
+};
+
 /// The one event wheel of a simulation and the one kernel event that drives it: however many modules share
 /// it, the kernel wakes up once per distinct time.
 class kernel_wheel final : public sc_core::sc_module, private engine::wheel_driver {

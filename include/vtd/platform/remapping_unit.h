@@ -95,6 +95,8 @@ private:
   unsigned debug_registers(tlm::tlm_generic_payload& trans);
   // Upstream.
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
+  struct blocking_request;
+  bool pass_piece(blocking_request& whole, std::uint32_t offset, std::uint32_t bytes);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                    sc_core::sc_time& delay);
   unsigned debug(int port, tlm::tlm_generic_payload& trans);
@@ -129,6 +131,8 @@ private:
   void finish(outgoing& payload, engine::picoseconds when);
 
   kernel_wheel& wheel_;
+  repeated_span way_in_;
+  repeated_span way_out_;
   std::vector<port_state> ports_;
   payload_pool<outgoing> pool_;
   std::unique_ptr<table_memory> table_memory_;

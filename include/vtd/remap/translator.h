@@ -51,16 +51,17 @@ public:
   /// The look-up: context cache, then IOTLB. `out` is set unless it is a miss.
   /// `page_miss`: the context was there, the IOTLB had nothing.
   outcome lookup(const dma_access& access, translation& out) {
-    if (const hot_entries hot = find_hot(access); hot.page != nullptr) [[likely]]
-      return use_page(*hot.context, *hot.page, access, out);
-    return lookup_cold(access, out);
+    return lookup_hot(access, out) ? outcome::translated : lookup_cold(access, out);
   }
 
-  /// The look-up of `lookup`, only where it costs next to nothing: false says that nothing was decided.
+  /// The look-up of `lookup`, only where it costs next to nothing and the request is allowed. False: nothing
+  /// is decided and nothing counted.
   bool lookup_hot(const dma_access& access, translation& out) {
     const hot_entries hot = find_hot(access);
-    if (hot.page == nullptr) return false;
-    use_page(*hot.context, *hot.page, access, out);
+    if (hot.page == nullptr || use_page(*hot.context, *hot.page, access, out) != outcome::translated)
+        [[unlikely]]
+      return false;
+    count_hot();
     return true;
   }
 
@@ -96,6 +97,7 @@ public:
       return translate_cold(access, hot.context, around, cost);
     translation out;
     use_page(*hot.context, *hot.page, access, out);
+    count_hot();
     cost.context_hit = true;
     cost.iotlb_hit = true;
     return out;
@@ -116,12 +118,11 @@ private:
     const context_value* context = caches_.contexts().find_recent(context_tag{access.source});
     if (context == nullptr || !is_plain(*context, access)) [[unlikely]]
       return {};
-    const page_value* page = caches_.find_recent_page(context->domain_id, access.address);
-    if (page != nullptr) [[likely]] {
-      caches_.contexts().count_hit();
-      caches_.iotlb().count_hit();
-    }
-    return {context, page};
+    return {context, caches_.find_recent_page(context->domain_id, access.address)};
+  }
+  void count_hot() {
+    caches_.contexts().count_hit();
+    caches_.iotlb().count_hit();
   }
   // An untranslated request to a paged domain, inside its width: the IOTLB decides.
   [[nodiscard]] static bool is_plain(const context_value& context, const dma_access& access) {
