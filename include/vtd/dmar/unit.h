@@ -73,7 +73,7 @@ public:
   void leave(std::uint64_t sequence) {
     pipeline_.leave(sequence);
     // Somebody may be waiting for this one.
-    if (commands_.drains()) wake_at(owning_wheel().now() + 1);
+    if (commands_.drains()) wake_for(owning_wheel().now() + 1);
   }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {
@@ -117,6 +117,10 @@ private:
                 engine::cycle now) override;
   void catch_up(engine::picoseconds now) { owning_wheel().advance_to(timebase_.last_edge_until(now)); }
   [[nodiscard]] engine::cycle seen(engine::picoseconds now) const { return timebase_.first_edge_after(now); }
+  // What comes in during a step needs no wake-up: the step ends with a look at all that is to be done.
+  void wake_for(engine::cycle at) {
+    if (!stepping_) wake_at(at);
+  }
   void write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);
 
   unit_config config_;
@@ -128,6 +132,7 @@ private:
   pipeline pipeline_;
   fault_recorder faults_;
   commands commands_;
+  bool stepping_ = false;
   unit_observer* observer_ = nullptr;
 };
 
