@@ -95,6 +95,7 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.event_message = timing.cycles(timing.event_message);
   out.whole_domain_tables = timing.whole_domain_tables;
   out.protect_translated = unit.protect_translated;
+  out.hidden_write_buffer = unit.hidden_write_buffer;
   out.ports = ports;
   return out;
 }

@@ -4,6 +4,7 @@
 #include "vtd/spec/invalidation.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace vtd::dmar {
 
@@ -17,9 +18,9 @@ constexpr std::uint64_t last_address = ~std::uint64_t{0};
 
 commands::commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
                    remap::translator& translator, unit_state& state, pipeline& requests,
-                   protected_memory& protection, unit_ports& ports)
+                   protected_memory& protection, fault_recorder& faults, unit_ports& ports)
     : config_(config), timebase_(timebase), registers_(registers), translator_(translator), state_(state),
-      requests_(requests), protection_(protection), ports_(ports) {}
+      requests_(requests), protection_(protection), faults_(faults), ports_(ports) {}
 
 void commands::reset() {
   state_.translation_enabled = false;
@@ -28,6 +29,7 @@ void commands::reset() {
   context_at_ = iotlb_at_ = protect_at_ = never;
   iotlb_draining_ = protect_draining_ = false;
   protection_.latch(false);
+  ports_.withdraw(0, last_address);
 }
 
 template <class Field>
@@ -37,11 +39,10 @@ void commands::set_status(bool on) {
 
 // Register-based invalidations drain the write buffer first where that is needed at all (VT-d 6.8).
 cycle commands::write_buffer_cycles() const {
-  return config_.caps.cap.rwbf() ? timebase_.cycles_for(ports_.write_buffer_drain_time()) : 0;
+  return config_.needs_write_buffer_flush() ? timebase_.cycles_for(ports_.write_buffer_drain_time()) : 0;
 }
 
 // --- What software orders
-// --------------------------------------------------------------------------------------------
 
 void commands::global_command(std::uint32_t value, cycle seen) {
   quiet_ = false;
@@ -61,11 +62,19 @@ void commands::context_command(cycle seen) {
   tell(unit_command::context_invalidation, command_step::begun, seen);
 }
 
+// What is done for an order. Without page-selective invalidation the whole domain goes; hardware may always
+// do more than was asked (VT-d 10.4.8).
+spec::iotlb_granularity commands::iotlb_granularity_of(std::uint64_t order) const {
+  const auto wanted = static_cast<spec::iotlb_granularity>(reg::iotlb::iirg::get(order));
+  return wanted == spec::iotlb_granularity::page && !config_.caps.cap.psi() ? spec::iotlb_granularity::domain
+                                                                            : wanted;
+}
+
 void commands::iotlb_command(cycle seen) {
   quiet_ = false;
   const auto& timing = config_.timing;
   cycle latency = timing.iotlb_invalidation_global;
-  switch (static_cast<spec::iotlb_granularity>(reg::iotlb::iirg::get(registers_.read<reg::iotlb>()))) {
+  switch (iotlb_granularity_of(registers_.read<reg::iotlb>())) {
   case spec::iotlb_granularity::domain:
     latency = timing.iotlb_invalidation_domain;
     break;
@@ -86,7 +95,6 @@ void commands::protection_command(cycle seen) {
 }
 
 // --- What hardware does
-// ----------------------------------------------------------------------------------------------
 
 void commands::step(cycle now) {
   if (command_at_ <= now) start_global_command(now);
@@ -132,7 +140,7 @@ void commands::start_global_command(cycle now) {
     tell(unit_command::set_root_table, command_step::begun, now);
   }
   // Ignored where no flush is ever required (VT-d 10.4.4).
-  if (reg::gcmd::wbf::get(value) != 0 && config_.caps.cap.rwbf()) {
+  if (reg::gcmd::wbf::get(value) != 0 && config_.needs_write_buffer_flush()) {
     set_status<reg::gsts::wbfs>(true);
     tell(unit_command::write_buffer_flush, command_step::begun, now);
     write_buffer_at_ = now + std::max<cycle>(timebase_.cycles_for(ports_.write_buffer_drain_time()), 1);
@@ -172,6 +180,8 @@ void commands::finish_global_command(cycle now) {
   if (enable_at_ <= now && requests_.drained(enable_mark_, true, true)) {
     enable_at_ = never;
     set_status<reg::gsts::tes>(state_.translation_enabled);
+    const auto status = registers_.read<reg::gsts>();
+    if (reg::gsts::tes::get(status) == 0 && reg::gsts::ires::get(status) == 0) faults_.remapping_is_off();
     tell(unit_command::translation, command_step::ended, now);
   }
 }
@@ -183,7 +193,7 @@ void commands::invalidate_contexts() {
       static_cast<std::uint16_t>(reg::ccmd::did::get(command) & (config_.caps.cap.domain_count() - 1));
   const auto wanted = static_cast<spec::context_granularity>(reg::ccmd::cirg::get(command));
   remap::translation_caches& caches = translator_.caches();
-  if (config_.caps.cap.rwbf()) ports_.drain_write_buffer();
+  if (config_.needs_write_buffer_flush()) ports_.drain_write_buffer();
   switch (wanted) {
   case spec::context_granularity::global:
     requests_.poison_all();
@@ -198,7 +208,8 @@ void commands::invalidate_contexts() {
     const std::uint16_t ignored =
         spec::function_mask_bits(static_cast<unsigned>(reg::ccmd::fm::get(command)));
     requests_.poison_source(source, ignored);
-    caches.invalidate_contexts_of_source(source, ignored);
+    caches.invalidate_contexts_of_source(
+        source, ignored, config_.context_domain_compared ? std::optional(domain) : std::nullopt);
     break;
   }
   default:
@@ -216,13 +227,11 @@ void commands::invalidate_iotlb() {
   const auto command = registers_.read<reg::iotlb>();
   const spec::cap cap = config_.caps.cap;
   const auto domain = static_cast<std::uint16_t>(reg::iotlb::did::get(command) & (cap.domain_count() - 1));
-  auto wanted = static_cast<granularity>(reg::iotlb::iirg::get(command));
-  // Without page-selective invalidation the whole domain goes; hardware may always do more than was asked.
-  if (wanted == granularity::page && !cap.psi()) wanted = granularity::domain;
+  auto wanted = iotlb_granularity_of(command);
   const auto order = registers_.read<reg::iva>();
   const auto mask = static_cast<unsigned>(reg::iva::am::get(order));
   if (wanted == granularity::page && mask > cap.mamv()) wanted = granularity::none;
-  if (cap.rwbf()) ports_.drain_write_buffer();
+  if (config_.needs_write_buffer_flush()) ports_.drain_write_buffer();
   remap::translation_caches& caches = translator_.caches();
   std::uint64_t first = 0;
   std::uint64_t last = last_address;
@@ -272,8 +281,10 @@ cycle commands::next_work(cycle now) const {
 
 bool commands::iotlb_drained() const {
   const auto command = registers_.read<reg::iotlb>();
-  const bool reads = reg::iotlb::dr::get(command) != 0 && config_.caps.cap.drd();
-  const bool writes = reg::iotlb::dw::get(command) != 0 && config_.caps.cap.dwd();
+  // Parts of VER 2 and later drain always (VT-d 10.4.2, DRD and DWD).
+  const bool always = config_.caps.major_version() >= 2;
+  const bool reads = always || (reg::iotlb::dr::get(command) != 0 && config_.caps.cap.drd());
+  const bool writes = always || (reg::iotlb::dw::get(command) != 0 && config_.caps.cap.dwd());
   return requests_.drained(iotlb_mark_, reads, writes);
 }
 

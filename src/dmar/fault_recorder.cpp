@@ -47,7 +47,7 @@ void fault_recorder::step(cycle now) {
   }
 }
 
-// VT-d 7.3.1, with the steps numbered as there.
+// Primary fault logging (VT-d 7.3.1): false if the fault is lost.
 bool fault_recorder::record(const entry& fault) {
   auto status = registers_.read<reg::fsts>();
   if (reg::fsts::pfo::get(status) != 0) return false;
@@ -105,7 +105,12 @@ void fault_recorder::status_written() {
 
 void fault_recorder::control_written(cycle seen) {
   const auto control = registers_.read<reg::fectl>();
-  if (reg::fectl::im::get(control) == 0 && reg::fectl::ip::get(control) != 0) {
+  if (reg::fectl::im::get(control) != 0) {
+    // What has not gone out yet waits (VT-d 7.4).
+    if (message_at_ == never) return;
+    message_at_ = never;
+    registers_.store<reg::fectl>(reg::fectl::ip::set(control, 1));
+  } else if (reg::fectl::ip::get(control) != 0) {
     registers_.store<reg::fectl>(reg::fectl::ip::set(control, 0));
     message_at_ = std::min(message_at_, seen + config_.timing.event_message);
   }

@@ -16,7 +16,6 @@ using engine::cycle;
 using outcome = remap::translator::outcome;
 
 // --- Requests and walks
-// ----------------------------------------------------------------------------------------------
 
 void pipeline::report_offer(unsigned port, cycle seen) const {
   const request& what = ports_[port].offered;
@@ -114,7 +113,6 @@ void pipeline::report(const request& piece, const passage& out, cycle at, const 
 }
 
 // --- Commands
-// --------------------------------------------------------------------------------------------------------
 
 void commands::tell(unit_command what, command_step step, cycle at) const {
   if (observer_ == nullptr) return;
@@ -161,7 +159,6 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
 }
 
 // --- Names
-// -----------------------------------------------------------------------------------------------------------
 
 std::string_view to_string(request_step step) {
   static constexpr std::array<std::string_view, 9> names{"offered",   "admitted", "looking up",

@@ -9,7 +9,6 @@ namespace vtd::dmar {
 using engine::cycle;
 using engine::never;
 using outcome = remap::translator::outcome;
-using demand = remap::page_walk::demand;
 
 pipeline::pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
                    fault_sink& faults, unit_ports& ports)
@@ -49,7 +48,6 @@ void pipeline::reset() {
 }
 
 // --- From outside
-// ----------------------------------------------------------------------------------------------------
 
 bool pipeline::offer(unsigned at, const request& what, cycle seen) {
   port_state& p = ports_[at];
@@ -60,14 +58,6 @@ bool pipeline::offer(unsigned at, const request& what, cycle seen) {
   ++waiting_ports_;
   tell_offer(at, seen);
   return true;
-}
-
-void pipeline::table_answered(unsigned index, bool ok, const remap::table_words& words, cycle seen) {
-  walker& w = walkers_[index];
-  assert(w.state == walker_state::reading);
-  w.words = words;
-  w.answer_ok = ok;
-  w.due = seen;
 }
 
 void pipeline::answered(unsigned id, bool ok, cycle seen) {
@@ -84,7 +74,6 @@ void pipeline::answered(unsigned id, bool ok, cycle seen) {
 }
 
 // --- Small helpers
-// ---------------------------------------------------------------------------------------------------
 
 std::uint32_t pipeline::piece_length(const request& what, std::uint32_t offset) {
   const std::uint64_t address = what.access.address + offset;
@@ -118,7 +107,6 @@ void pipeline::replay(std::uint32_t id) {
 }
 
 // --- A: look-ups that are due
-// ----------------------------------------------------------------------------------------
 
 void pipeline::finish_lookups(cycle now) {
   while (lookups_.ready(now)) {
@@ -145,27 +133,6 @@ void pipeline::finish_lookups(cycle now) {
   }
 }
 
-// A miss to the page of a walk in flight, by the same requester, waits for that walk instead of walking
-// itself.
-bool pipeline::join_walk(std::uint32_t id) {
-  if (busy_walkers_ == 0) return false;
-  slot& s = slots_[id];
-  const std::uint64_t page = spec::page_number(s.what.access.address + s.offset);
-  for (walker& w : walkers_) {
-    if (w.state == walker_state::idle) continue;
-    const remap::dma_access& walked = w.walk.access();
-    if (spec::page_number(walked.address) != page || walked.source != s.what.access.source) continue;
-    ++statistics_.merged;
-    s.at = stage::merged;
-    s.next_waiter = nobody;
-    slot& last = slots_[w.last_waiter == nobody ? w.leader : w.last_waiter];
-    last.next_waiter = id;
-    w.last_waiter = id;
-    return true;
-  }
-  return false;
-}
-
 void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle now) {
   slot& s = slots_[id];
   if (!result.allowed()) {
@@ -174,7 +141,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     tell(request_step::blocked, id, now, {.condition = result.condition});
     return end(id, completion::blocked);
   }
-  if (state_.forbids(result.address, s.piece, !result.identity)) {
+  if (may_not_leave(s.what.access, result, s.piece)) {
     ++statistics_.blocked_unlogged;
     tell(request_step::blocked, id, now);
     return end(id, completion::blocked);
@@ -182,103 +149,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   leave_for_memory(s, id, result.address);
 }
 
-// --- B: data for walks
-// -----------------------------------------------------------------------------------------------
-
-void pipeline::advance_walks(cycle now) {
-  if (busy_walkers_ == 0) return;
-  for (walker& w : walkers_) {
-    if (w.due > now) continue;
-    w.due = never;
-    if (w.state == walker_state::structures) {
-      translator_.look_up_structures(w.walk);
-      tell(walk_step::structures_looked_up, w, now);
-      continue_walk(w, now);
-    } else if (w.state == walker_state::reading) {
-      tell(walk_step::read_answered, w, now);
-      translator_.feed(w.walk, w.answer_ok, w.words, now);
-      continue_walk(w, now);
-    }
-  }
-}
-
-void pipeline::continue_walk(walker& w, cycle now) {
-  switch (w.walk.wants()) {
-  case demand::cache_lookup:
-    w.state = walker_state::structures;
-    w.due = now + config_.timing.lookup.structure_lookup;
-    break;
-  case demand::table_read:
-    w.state = walker_state::wants_read;
-    break;
-  case demand::done:
-  case demand::idle:
-    w.state = walker_state::ended;
-    break;
-  }
-}
-
-// --- C: walks that ended
-// ---------------------------------------------------------------------------------------------
-
-void pipeline::commit_walks(cycle now) {
-  if (busy_walkers_ == 0) return;
-  for (walker& w : walkers_) {
-    if (w.state != walker_state::ended) continue;
-    const std::uint32_t leader = w.leader;
-    std::uint32_t waiter = slots_[leader].next_waiter;
-    slots_[leader].next_waiter = nobody;
-    w.state = walker_state::idle;
-    --busy_walkers_;
-    tell(walk_step::ended, w, now);
-    if (w.poisoned) {
-      ++statistics_.poisoned;
-      replay(leader);
-    } else {
-      withdraw_evicted(translator_.commit(w.walk));
-      decide(leader, w.walk.result(), now);
-    }
-    while (waiter != nobody) {
-      const std::uint32_t next = slots_[waiter].next_waiter;
-      slots_[waiter].next_waiter = nobody;
-      replay(waiter);
-      waiter = next;
-    }
-  }
-}
-
-// A direct pointer lives no longer than the IOTLB entry it was given for.
-void pipeline::withdraw_evicted(std::uint64_t packed) {
-  if (packed == 0 || !direct_given_) return;
-  const unsigned shift = spec::level_shift(remap::page_tag::level_of(packed));
-  const std::uint64_t first = remap::page_tag::number_of(packed) << shift;
-  outside_.withdraw(first, first + (std::uint64_t{1} << shift) - 1);
-}
-
-void pipeline::poison_all() {
-  for (walker& w : walkers_) {
-    if (w.state != walker_state::idle) w.poisoned = true;
-  }
-}
-
-void pipeline::poison_domain(std::uint16_t domain) {
-  for (walker& w : walkers_) {
-    if (w.state == walker_state::idle) continue;
-    // A walk that has not come to its context entry yet may turn out to be of this domain.
-    if (!w.walk.knows_context() || w.walk.context().domain_id == domain) w.poisoned = true;
-  }
-}
-
-void pipeline::poison_source(spec::source_id source, std::uint16_t ignored) {
-  const auto compared = static_cast<std::uint16_t>(~ignored);
-  for (walker& w : walkers_) {
-    if (w.state == walker_state::idle) continue;
-    if (((w.walk.access().source.value() ^ source.value()) & compared) == 0) w.poisoned = true;
-  }
-}
-
 // --- D: admission
-// ----------------------------------------------------------------------------------------------------
 
 void pipeline::admit(cycle now) {
   // One request enters the look-up per cycle; those that have been admitted already come first.
@@ -335,40 +206,10 @@ void pipeline::route(std::uint32_t id, cycle now) {
 }
 
 // --- E: grants
-// -------------------------------------------------------------------------------------------------------
 
 void pipeline::grant(cycle now) {
   if (!walker_queue_.empty()) start_walks(now);
   if (memory_port_at_ <= now) issue(now);
-}
-
-void pipeline::start_walks(cycle now) {
-  for (walker& w : walkers_) {
-    if (w.state != walker_state::idle) continue;
-    if (walker_queue_.empty()) return;
-    const std::uint32_t id = walker_queue_.pop();
-    slot& s = slots_[id];
-    s.at = stage::walking;
-    s.next_waiter = nobody;
-    w.leader = id;
-    w.last_waiter = nobody;
-    w.poisoned = false;
-    w.due = never;
-    ++busy_walkers_;
-    ++statistics_.walks;
-    translator_.start(w.walk, access_of(s), state_.root_table);
-    tell(walk_step::granted, w, now);
-    continue_walk(w, now);
-    // Others that wait for a walk to the same page need none of their own.
-    for (std::size_t others = walker_queue_.size(); others != 0; --others) {
-      const std::uint32_t other = walker_queue_.pop();
-      if (join_walk(other)) {
-        tell(request_step::joined, other, now);
-      } else {
-        walker_queue_.push(other);
-      }
-    }
-  }
 }
 
 // One transaction per interval on the way to memory: a table read first, because everybody behind it waits
@@ -419,7 +260,6 @@ void pipeline::issue(cycle now) {
 }
 
 // --- F: answers and responses
-// ----------------------------------------------------------------------------------------
 
 void pipeline::respond(cycle now) {
   // In the order of slots, so that the order of the calls that brought the answers does not matter.
@@ -499,7 +339,6 @@ bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {
 }
 
 // --- Requests that pass at once
-// --------------------------------------------------------------------------------------
 
 void pipeline::leave_early(std::uint64_t sequence) {
   for (auto& one : suspended_) {
@@ -565,7 +404,7 @@ pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& m
     tell(piece, out, now, &result, &cost);
     return out;
   }
-  if (state_.forbids(result.address, piece.length, !result.identity)) {
+  if (may_not_leave(piece.access, result, piece.length)) {
     ++statistics_.blocked_unlogged;
     tell(piece, out, now, &result, &cost);
     return out;
@@ -587,7 +426,7 @@ std::optional<std::uint64_t> pipeline::probe(const request& piece, remap::memory
     break;
   }
   const remap::translation result = translator_.probe(piece.access, state_.root_table, memory);
-  if (!result.allowed() || state_.forbids(result.address, piece.length, !result.identity)) return {};
+  if (!result.allowed() || may_not_leave(piece.access, result, piece.length)) return {};
   return result.address;
 }
 

@@ -13,9 +13,10 @@ using engine::picoseconds;
 unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
     : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
-      state_(protection_, config_.protect_translated), pipeline_(config_, translator_, state_, *this, ports),
+      state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
       faults_(config_, registers_, ports),
-      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, ports) {}
+      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_, ports) {
+}
 
 // The order of the steps is the contract: docs/microarchitecture.md, section 3.
 void unit::step(cycle now) {
@@ -28,36 +29,63 @@ void unit::step(cycle now) {
   pipeline_.admit(now);
   pipeline_.grant(now);
   pipeline_.respond(now);
-  const cycle next = std::min({pipeline_.next_work(now), faults_.next_work(),
-                               commands_.quiet() ? engine::never : commands_.next_work(now)});
+  while (!posted_.empty() && posted_.front().at <= now) {
+    write_now(posted_.front());
+    posted_.pop_front();
+  }
+  cycle next = std::min({pipeline_.next_work(now), faults_.next_work(),
+                         commands_.quiet() ? engine::never : commands_.next_work(now)});
+  if (!posted_.empty()) next = std::min(next, posted_.front().at);
   stepping_ = false;
   if (next != engine::never) wake_at(next);
 }
 
 // --- Registers
-// -------------------------------------------------------------------------------------------------------
 
-std::uint64_t unit::read_register(std::uint32_t offset, unsigned bytes, picoseconds now) {
+std::uint64_t unit::read_register(std::uint32_t offset, unsigned bytes, picoseconds now, picoseconds ahead) {
   catch_up(now);
-  return registers_.read_bytes(offset, bytes);
+  const cycle at = timebase_.last_edge_until(now + ahead);
+  if (posted_.empty() || posted_.front().at > at) return registers_.read_bytes(offset, bytes);
+  register_file then = registers_;
+  for (const posted_write& write : posted_) {
+    if (write.at > at) break;
+    for (unsigned half = 0; half < write.bytes; half += 4)
+      then.write_dword(write.offset + half, static_cast<std::uint32_t>(write.value >> (8 * half)));
+  }
+  return then.read_bytes(offset, bytes);
 }
 
-void unit::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, picoseconds now) {
+void unit::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, picoseconds now,
+                          picoseconds ahead) {
   catch_up(now);
   if (!registers_.is_legal(offset, bytes)) return;
-  // A 64-bit access is two of 32 bits, lower half first; the half that holds a trigger bit triggers
-  // (VT-d 10.2).
-  for (unsigned half = 0; half < bytes; half += 4) {
-    write_dword(offset + half, static_cast<std::uint32_t>(value >> (8 * half)), seen(now));
-  }
+  const posted_write write{timebase_.last_edge_until(now + ahead), offset, bytes, value};
+  if (write.at <= owning_wheel().now()) return write_now(write);
+  const auto after = std::upper_bound(posted_.begin(), posted_.end(), write.at,
+                                      [](cycle at, const posted_write& other) { return at < other.at; });
+  posted_.insert(after, write);
+  wake_at(write.at);
 }
 
-void unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
+void unit::write_now(const posted_write& write) {
+  // A 64-bit access is two of 32 bits, lower half first; the half that holds a trigger bit triggers
+  // (VT-d 10.2).
+  const std::uint64_t before = commands_.ignored();
+  bool dropped = false;
+  for (unsigned half = 0; half < write.bytes; half += 4) {
+    const auto value = static_cast<std::uint32_t>(write.value >> (8 * half));
+    dropped |= !write_dword(write.offset + half, value, write.at + 1);
+  }
+  if (dropped && commands_.ignored() == before) commands_.count_ignored();
+}
+
+// False: dropped, because the command of that register is under way.
+bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
   // Software may not touch a command register while its command runs; hardware ignores it
   // (VT-d 10.4.7, 10.4.8).
   const bool is_context_command = registers_.is<reg::ccmd>(offset);
   const bool is_iotlb = registers_.is<reg::iotlb>(offset) || registers_.is<reg::iva>(offset);
-  if ((is_context_command && commands_.context_busy()) || (is_iotlb && commands_.iotlb_busy())) return;
+  if ((is_context_command && commands_.context_busy()) || (is_iotlb && commands_.iotlb_busy())) return false;
   registers_.write_dword(offset, value);
   if (offset == reg::gcmd::offset) {
     commands_.global_command(value, at);
@@ -78,10 +106,10 @@ void unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
     faults_.status_written();
   }
   wake_for(at);
+  return true;
 }
 
 // --- Requests, cycle by cycle
-// ----------------------------------------------------------------------------------------
 
 bool unit::offer(unsigned port, const request& what, picoseconds now) {
   const cycle at = seen(now);
@@ -115,7 +143,6 @@ void unit::response_taken(unsigned port, picoseconds now) {
 }
 
 // --- Requests, at once
-// -----------------------------------------------------------------------------------------------
 
 std::optional<std::uint64_t> unit::probe(const request& piece, remap::memory_port& memory) const {
   return pipeline_.probe(piece, memory);
@@ -137,20 +164,25 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   }
   const remap::page_value* page = caches.peek_page(context->domain_id, access.address);
   if (page == nullptr) return {};
-  const std::uint64_t size = spec::level_size(page->level);
-  const std::uint64_t first = access.address & ~(size - 1);
-  // A large page that reaches into the interrupt range or a protected region is not granted whole.
-  if (first <= spec::interrupt_range_last && first + size - 1 >= spec::interrupt_range_first) return {};
-  if (translator_.rules().judge_output(page->page) != spec::fault_condition::none) return {};
-  if (state_.forbids(page->page, static_cast<std::uint32_t>(std::min<std::uint64_t>(size, 0xffffffffU)),
-                     true))
-    return {};
-  pipeline_.direct_was_given();
-  return direct_page{first, first + size - 1, page->page, page->read, page->write};
+  const auto touches_interrupts = [](std::uint64_t from, std::uint64_t bytes) {
+    return from <= spec::interrupt_range_last && from + (bytes - 1) >= spec::interrupt_range_first;
+  };
+  const bool checks_output = translator_.rules().caps().output_range_check;
+  // The page whole, or what of it holds the address.
+  for (const std::uint64_t bytes : {spec::level_size(page->level), spec::page_size}) {
+    const std::uint64_t first = access.address & ~(bytes - 1);
+    const std::uint64_t host = page->page + (first & (spec::level_size(page->level) - 1));
+    if (touches_interrupts(first, bytes) || (checks_output && touches_interrupts(host, bytes)) ||
+        state_.forbids(host, bytes, true)) {
+      continue;
+    }
+    pipeline_.direct_was_given();
+    return direct_page{first, first + (bytes - 1), host, page->read, page->write};
+  }
+  return {};
 }
 
 // --- State
-// -----------------------------------------------------------------------------------------------------------
 
 void unit::on_fault(const remap::dma_access& access, const remap::translation& result, cycle now) {
   faults_.log(access, result, now);
@@ -160,11 +192,13 @@ void unit::on_fault(const remap::dma_access& access, const remap::translation& r
 unit_statistics unit::statistics() const {
   unit_statistics all = pipeline_.statistics();
   all.invalidations = commands_.invalidations();
+  all.ignored_orders = commands_.ignored();
   return all;
 }
 
 void unit::clear_statistics() {
   pipeline_.statistics() = {};
+  commands_.clear_statistics();
   translator_.caches().clear_statistics();
 }
 
@@ -176,6 +210,7 @@ void unit::set_observer(unit_observer* observer) {
 }
 
 void unit::reset(bool power_on) {
+  posted_.clear();
   registers_.reset(power_on);
   translator_.caches().invalidate_all_contexts();
   translator_.caches().invalidate_all_pages();

@@ -65,7 +65,6 @@ void driver::probe_units() {
 }
 
 // --- Who is where
-// ----------------------------------------------------------------------------------------------------
 
 const pci_function* driver::find(const function_address& who) const {
   const auto found = std::find_if(functions_.begin(), functions_.end(),
@@ -143,7 +142,6 @@ std::vector<domain*> driver::domains() {
 }
 
 // --- Start and stop
-// --------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -231,7 +229,6 @@ void driver::map_reserved_regions() {
 }
 
 // --- Domains
-// ---------------------------------------------------------------------------------------------------------
 
 table_shape driver::shape_for_all() const {
   table_shape shape;
@@ -433,7 +430,6 @@ void driver::remove(unit& which, spec::source_id id) {
 }
 
 // --- Mappings
-// --------------------------------------------------------------------------------------------------------
 
 void driver::map(domain& in, std::uint64_t address, std::uint64_t physical, std::uint64_t size,
                  page_rights rights) {
@@ -469,7 +465,6 @@ void driver::after_change(domain& in, const table_change& change, bool mapped) {
 }
 
 // --- Faults
-// ----------------------------------------------------------------------------------------------------------
 
 void driver::handle_faults() {
   for (const auto& each : units_) {

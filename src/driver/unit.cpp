@@ -81,7 +81,6 @@ bool unit::supports_levels(unsigned levels) const {
 }
 
 // --- Commands
-// --------------------------------------------------------------------------------------------------------
 
 // Every wait of the driver. The registers waited for have reserved bits that read 0, so all ones is no answer
 // of theirs: whatever was there has gone, and no field of the value means anything.
@@ -186,7 +185,6 @@ void unit::flush_write_buffer() {
 }
 
 // --- Invalidation
-// ----------------------------------------------------------------------------------------------------
 
 void unit::invalidate_context(std::uint64_t order) {
   registers_.write<reg::ccmd>(reg::ccmd::icc::set(order, 1));

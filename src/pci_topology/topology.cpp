@@ -47,7 +47,6 @@ topology::topology(topology_description description) : description_(std::move(de
 }
 
 // --- What firmware does
-// ----------------------------------------------------------------------------------------------
 
 void topology::set_up_as_firmware() {
   number_buses(roots_, 0, 1);
@@ -140,7 +139,6 @@ void topology::open_windows(function& who) {
 }
 
 // --- Functions
-// -------------------------------------------------------------------------------------------------------
 
 const function* topology::find_on(const function_list& siblings, std::uint8_t bus, spec::source_id id) const {
   for (const auto& each : siblings) {
@@ -194,7 +192,6 @@ void topology::for_each(const std::function<void(const function&)>& visit) const
 }
 
 // --- Configuration space
-// ---------------------------------------------------------------------------------------------
 
 std::uint32_t topology::read(spec::source_id id, unsigned offset, unsigned bytes) const {
   const function* const who = find(id);
@@ -209,7 +206,6 @@ void topology::write(spec::source_id id, unsigned offset, unsigned bytes, std::u
 }
 
 // --- Requests
-// --------------------------------------------------------------------------------------------------------
 
 spec::source_id topology::requester_id(const function& who) {
   spec::source_id id = who.id();
@@ -272,7 +268,6 @@ std::vector<const function*> topology::isolation_group(const function& who) cons
 }
 
 // --- Memory-mapped registers
-// -----------------------------------------------------------------------------------------
 
 std::optional<topology::target> topology::claim(std::uint64_t address) {
   const auto passes = [address](const function& bridge) {

@@ -12,7 +12,6 @@ namespace vtd::platform {
 using engine::picoseconds;
 
 // --- Transactions of our own
-// -----------------------------------------------------------------------------------------
 
 remapping_unit::outgoing::outgoing() {
   // They stay for good; the pool's payloads come back with them.
@@ -70,6 +69,11 @@ private:
   Memory& memory_;
 };
 
+bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
+  const auto* const carried = trans.get_extension<dma_extension>();
+  return carried != nullptr && carried->zero_length_read && trans.is_read();
+}
+
 } // namespace
 
 remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes) {
@@ -97,7 +101,6 @@ void remapping_unit::prepare(outgoing& payload, tlm::tlm_command command, std::u
 }
 
 // --- Construction
-// ----------------------------------------------------------------------------------------------------
 
 namespace {
 dmar::unit_config named(dmar::unit_config config, const char* name) {
@@ -148,7 +151,6 @@ void remapping_unit::on_reset() {
 }
 
 // --- Registers
-// -------------------------------------------------------------------------------------------------------
 
 void remapping_unit::access_registers(tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
   const unsigned bytes = trans.get_data_length();
@@ -165,14 +167,13 @@ void remapping_unit::access_registers(tlm::tlm_generic_payload& trans, sc_core::
     return;
   }
   const auto offset = static_cast<std::uint32_t>(trans.get_address());
-  const picoseconds when = now_ps() + to_ps(delay);
   if (trans.is_read()) {
-    const std::uint64_t value = hardware_.read_register(offset, bytes, now_ps());
+    const std::uint64_t value = hardware_.read_register(offset, bytes, now_ps(), to_ps(delay));
     std::memcpy(trans.get_data_ptr(), &value, bytes);
   } else if (trans.is_write()) {
     std::uint64_t value = 0;
     std::memcpy(&value, trans.get_data_ptr(), bytes);
-    hardware_.write_register(offset, bytes, value, when);
+    hardware_.write_register(offset, bytes, value, now_ps(), to_ps(delay));
   }
   delay += to_sc_time(wheel_.timebase().time_of(hardware_.config().timing.register_access));
   trans.set_response_status(tlm::TLM_OK_RESPONSE);
@@ -192,7 +193,6 @@ unsigned remapping_unit::debug_registers(tlm::tlm_generic_payload& trans) {
 }
 
 // --- Upstream: what all ways have in common
-// --------------------------------------------------------------------------
 
 inline dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
   dmar::request out;
@@ -204,7 +204,7 @@ inline dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_
   if (const dma_extension* const carried = trans.get_extension<dma_extension>()) {
     out.access.source = carried->source;
     out.access.type = carried->type;
-    if (carried->zero_length_read) out.access.kind = remap::access_kind::zero_length_read;
+    if (carried->zero_length_read && trans.is_read()) out.access.kind = remap::access_kind::zero_length_read;
   }
   out.cookie = &trans;
   return out;
@@ -231,7 +231,8 @@ inline bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
 }
 
 void remapping_unit::block(tlm::tlm_generic_payload& trans) {
-  if (trans.is_read()) std::memset(trans.get_data_ptr(), 0xff, trans.get_data_length());
+  if (trans.is_read() && !is_zero_length_read(trans))
+    std::memset(trans.get_data_ptr(), 0xff, trans.get_data_length());
   trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
 }
 
@@ -246,7 +247,11 @@ remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload
   out.original = &original;
   out.attributes.source = source;
   prepare(out, original.get_command(), address, original.get_data_ptr() + offset, length);
-  if (unsigned char* const enables = original.get_byte_enable_ptr()) {
+  if (is_zero_length_read(original)) [[unlikely]] {
+    // It goes all the way, and moves no byte (PCIe 2.2.5).
+    out.set_byte_enable_ptr(&out.no_byte);
+    out.set_byte_enable_length(1);
+  } else if (unsigned char* const enables = original.get_byte_enable_ptr()) {
     const unsigned count = original.get_byte_enable_length();
     out.set_byte_enable_ptr(offset == 0 ? enables : enables + offset);
     out.set_byte_enable_length(offset == 0 ? std::min(count, length) : length);
@@ -255,7 +260,6 @@ remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload
 }
 
 // --- Upstream: loosely timed
-// -----------------------------------------------------------------------------------------
 
 struct remapping_unit::blocking_request {
   tlm::tlm_generic_payload& trans;
@@ -271,7 +275,8 @@ struct remapping_unit::blocking_request {
 [[gnu::always_inline]] inline bool remapping_unit::pass_piece(blocking_request& whole, std::uint32_t offset,
                                                               std::uint32_t bytes) {
   tlm::tlm_generic_payload& trans = whole.trans;
-  const bool all = bytes == trans.get_data_length();
+  const bool as_it_is =
+      bytes == trans.get_data_length() && whole.request.access.kind != remap::access_kind::zero_length_read;
   whole.request.access.address = whole.address + offset;
   whole.request.length = bytes;
   const dmar::unit::passage way = hardware_.pass(whole.request, *table_memory_, whole.time);
@@ -290,7 +295,7 @@ struct remapping_unit::blocking_request {
     return false;
   }
   downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
-  if (all) [[likely]] {
+  if (as_it_is) [[likely]] {
     trans.set_address(way.address);
     socket->b_transport(trans, whole.delay);
     trans.set_address(whole.address);
@@ -333,7 +338,6 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
 }
 
 // --- Upstream: cycle-accurate
-// ----------------------------------------------------------------------------------------
 
 tlm::tlm_sync_enum remapping_unit::forward_phase(int port, tlm::tlm_generic_payload& trans,
                                                  tlm::tlm_phase& phase, sc_core::sc_time& delay) {
@@ -390,7 +394,6 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
 }
 
 // --- Downstream
-// ------------------------------------------------------------------------------------------------------
 
 bool remapping_unit::forward(const dmar::forwarded& piece) {
   auto& original = *static_cast<tlm::tlm_generic_payload*>(piece.cookie);
@@ -479,7 +482,6 @@ void remapping_unit::finish(outgoing& payload, picoseconds when) {
 }
 
 // --- Debug and direct access
-// -----------------------------------------------------------------------------------------
 
 unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
   wheel_.catch_up();
@@ -553,7 +555,6 @@ void remapping_unit::downstream_changed(sc_dt::uint64 /*first*/, sc_dt::uint64 /
 }
 
 // --- The write buffer
-// ------------------------------------------------------------------------------------------------
 
 picoseconds remapping_unit::write_buffer_drain_time() {
   return write_buffer_ == nullptr ? 0 : write_buffer_->drain_time();

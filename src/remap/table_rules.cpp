@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vtd/remap/page_walk.h"
+#include "vtd/remap/table_rules.h"
 
 #include <algorithm>
 

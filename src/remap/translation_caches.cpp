@@ -15,7 +15,7 @@ translation_caches::translation_caches(const cache_shapes& shapes)
                               [](const table_cache& t) { return t.shape().entries != 0; })) {}
 
 page_value* translation_caches::lookup_any_size(std::uint16_t domain, std::uint64_t address) {
-  for (unsigned level = 1; level <= 4; ++level) {
+  for (unsigned level = 1; level <= max_leaf_level; ++level) {
     if (page_value* found = iotlb_.lookup_if_present(page_tag::of(domain, address, level))) return found;
   }
   iotlb_.count_miss();
@@ -23,7 +23,7 @@ page_value* translation_caches::lookup_any_size(std::uint16_t domain, std::uint6
 }
 
 const page_value* translation_caches::peek_page(std::uint16_t domain, std::uint64_t address) const {
-  for (unsigned level = 1; level <= 4; ++level) {
+  for (unsigned level = 1; level <= max_leaf_level; ++level) {
     if (const page_value* found = iotlb_.peek(page_tag::of(domain, address, level))) return found;
   }
   return nullptr;
@@ -61,10 +61,12 @@ std::size_t translation_caches::invalidate_contexts_of_domain(std::uint16_t doma
       [domain](std::uint64_t, const context_value& value) { return value.domain_id == domain; });
 }
 
-std::size_t translation_caches::invalidate_contexts_of_source(spec::source_id source, std::uint16_t ignored) {
+std::size_t translation_caches::invalidate_contexts_of_source(spec::source_id source, std::uint16_t ignored,
+                                                              std::optional<std::uint16_t> domain) {
   const auto compared = static_cast<std::uint16_t>(~ignored);
-  return contexts_.invalidate_if([=](std::uint64_t packed, const context_value&) {
-    return ((context_tag::source_of(packed).value() ^ source.value()) & compared) == 0;
+  return contexts_.invalidate_if([=](std::uint64_t packed, const context_value& value) {
+    return ((context_tag::source_of(packed).value() ^ source.value()) & compared) == 0 &&
+           (!domain || value.domain_id == *domain);
   });
 }
 

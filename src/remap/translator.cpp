@@ -2,6 +2,7 @@
 #include "vtd/remap/translator.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace vtd::remap {
@@ -9,7 +10,15 @@ namespace vtd::remap {
 using spec::fault_condition;
 
 translator::translator(std::string unit, const capabilities& caps, const cache_shapes& shapes)
-    : unit_(std::move(unit)), rules_(caps), caches_(shapes) {}
+    : unit_(std::move(unit)), rules_(caps), caches_(shapes) {
+  // Six levels take 64 bits; MGAW says how many of them the part has.
+  constexpr unsigned six_levels = spec::agaw_of_levels(spec::max_levels);
+  if (caps.cap.supports_agaw(six_levels) && caps.cap.mgaw() > page_tag::max_input_width) {
+    throw std::invalid_argument(
+        unit_ + ": CAP.MGAW is " + std::to_string(caps.cap.mgaw()) + " with six levels, expected at most " +
+        std::to_string(page_tag::max_input_width) + ": tags of the caches hold no more");
+  }
+}
 
 [[gnu::always_inline]] inline translator::outcome
 translator::look_up(const dma_access& access, translation& out, const context_value*& context) {

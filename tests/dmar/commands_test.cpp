@@ -18,7 +18,8 @@ constexpr std::uint64_t other_frame = 0x9000000;
 constexpr std::uint16_t domain = 3;
 
 struct scene : unit_world {
-  explicit scene(const remap::capabilities& caps = small_part()) : unit_world(caps) {
+  explicit scene(const remap::capabilities& caps = small_part()) : scene(config_of(caps)) {}
+  explicit scene(const dmar::unit_config& config) : unit_world(config) {
     for (const spec::source_id device : {nic, disk}) {
       tables.attach(device, device == nic ? domain : domain + 1);
       for (std::uint64_t n = 0; n < 16; ++n)
@@ -142,6 +143,29 @@ TEST(commands, wbf_is_ignored_where_no_flush_is_required) {
   EXPECT_TRUE(s.drains.empty());
 }
 
+TEST(commands, a_part_that_hides_its_write_buffer_drains_it_all_the_same) {
+  auto config = config_of(small_part());
+  config.caps.cap.set_rwbf(false);
+  config.hidden_write_buffer = true;
+  scene s(config);
+  EXPECT_EQ(reg::cap_reg::rwbf::get(s.read_register<reg::cap_reg>()), 0U) << "CAP does not tell";
+  s.write_register<reg::gcmd>(reg::gcmd::wbf::of(1));
+  s.run_to(s.wheel.now() + 1);
+  EXPECT_EQ(s.status<reg::gsts::wbfs>(), 1U);
+  s.settle();
+  EXPECT_EQ(s.status<reg::gsts::wbfs>(), 0U);
+  EXPECT_EQ(s.drains.size(), 1U);
+  s.invalidate_contexts_global();
+  s.settle();
+  EXPECT_EQ(s.drains.size(), 2U);
+  const engine::cycle t = s.wheel.now();
+  s.invalidate_iotlb_domain(domain);
+  s.run_to(t + 42);
+  EXPECT_EQ(s.drains.size(), 2U);
+  s.run_to(t + 43);
+  EXPECT_EQ(s.drains.size(), 3U) << "32 cycles, and 10 for the buffer";
+}
+
 TEST(commands, every_register_based_invalidation_drains_a_write_buffer_that_needs_it) {
   scene s;
   s.invalidate_contexts_global();
@@ -158,6 +182,41 @@ TEST(commands, orders_for_features_that_are_not_there_do_nothing) {
                               reg::gcmd::cfi::of(1) | reg::gcmd::sfl::of(1) | reg::gcmd::eafl::of(1));
   s.settle();
   EXPECT_EQ(s.read_register<reg::gsts>(), 0U);
+}
+
+TEST(commands, orders_during_their_predecessor_are_counted_one_an_access) {
+  scene s;
+  s.write_register<reg::gcmd>(reg::gcmd::srtp::of(1));
+  s.invalidate_contexts_global();
+  s.invalidate_iotlb_global();
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 0U);
+  s.write_register<reg::gcmd>(reg::gcmd::te::of(1));
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 1U);
+  s.invalidate_contexts_global();
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 2U);
+  s.write_register<reg::iva>(0);
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 3U);
+  s.invalidate_iotlb_global();
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 4U);
+  s.settle();
+  s.invalidate_iotlb_global();
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 4U);
+  EXPECT_EQ(s.unit.statistics().invalidations, 3U);
+  s.unit.clear_statistics();
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 0U);
+  EXPECT_EQ(s.unit.statistics().invalidations, 0U);
+}
+
+TEST(commands, ccmd_may_not_be_touched_while_its_command_runs) {
+  scene s;
+  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(2) | reg::ccmd::did::of(domain));
+  s.run_to(s.wheel.now() + 3);
+  const auto running = s.read_register<reg::ccmd>();
+  s.write_register<reg::ccmd>(reg::ccmd::cirg::of(1) | reg::ccmd::did::of(domain + 1));
+  EXPECT_EQ(s.read_register<reg::ccmd>(), running);
+  s.settle();
+  EXPECT_EQ(s.granularity_of_context(), 2U);
 }
 
 TEST(commands, a_command_during_a_command_is_ignored) {
@@ -222,6 +281,7 @@ TEST(commands, the_function_mask_widens_a_device_selective_invalidation) {
     for (unsigned function = 0; function < 8; ++function)
       s.read(spec::source_id::from_bdf(0, 4, function), iova);
     s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::fm::of(mask) |
+                                reg::ccmd::did::of(domain) |
                                 reg::ccmd::sid::of(spec::source_id::from_bdf(0, 4, 0).value()));
     s.settle();
     return s.unit.translator().caches().contexts().occupancy();
@@ -230,6 +290,25 @@ TEST(commands, the_function_mask_widens_a_device_selective_invalidation) {
   EXPECT_EQ(left_after(1), 6U);
   EXPECT_EQ(left_after(2), 4U);
   EXPECT_EQ(left_after(3), 0U);
+}
+
+TEST(commands, a_device_selective_invalidation_names_the_domain_of_the_entry_where_the_part_compares_it) {
+  for (const bool compared : {true, false}) {
+    auto config = config_of(small_part());
+    config.context_domain_compared = compared;
+    scene s(config);
+    s.enable();
+    s.read(nic, iova);
+    const auto order = [&s](std::uint16_t of) {
+      s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) |
+                                  reg::ccmd::sid::of(nic.value()) | reg::ccmd::did::of(of));
+      s.settle();
+      return s.unit.translator().caches().contexts().occupancy();
+    };
+    EXPECT_EQ(order(domain + 1), compared ? 1U : 0U);
+    EXPECT_EQ(order(domain), 0U);
+    EXPECT_EQ(s.granularity_of_context(), 3U);
+  }
 }
 
 TEST(commands, a_context_invalidation_without_granularity_does_nothing_and_says_so) {
@@ -319,6 +398,18 @@ TEST(commands, without_psi_a_page_selective_order_does_the_domain_and_says_so) {
   EXPECT_FALSE(s.is_stale(nic, 5));
 }
 
+TEST(commands, without_psi_a_page_selective_order_takes_the_time_of_a_domain) {
+  remap::capabilities caps = small_part();
+  caps.cap.set_psi(false).set_mamv(0).set_rwbf(false);
+  scene s(caps);
+  const engine::cycle t = s.wheel.now();
+  s.invalidate_iotlb_page(domain, iova);
+  s.run_to(t + 32);
+  EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U);
+  s.run_to(t + 33);
+  EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U);
+}
+
 TEST(commands, an_iotlb_invalidation_without_granularity_does_nothing_and_says_so) {
   scene s;
   s.enable();
@@ -386,7 +477,39 @@ TEST(commands, the_register_may_not_be_touched_while_its_command_runs) {
   EXPECT_EQ(s.granularity_of_iotlb(), 2U);
 }
 
+TEST(commands, parts_of_version_2_drain_unasked) {
+  for (const unsigned version : {0x10U, 0x20U}) {
+    remap::capabilities caps = small_part();
+    caps.version = version;
+    scene s(caps);
+    s.enable();
+    s.read(nic, iova);
+    s.hold_answers = true;
+    s.offer(1, nic, access_kind::write, iova);
+    s.settle();
+    s.invalidate_iotlb_global();
+    s.settle();
+    EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), version == 0x20 ? 1U : 0U);
+    s.unit.answered(s.held.at(0), true, s.now_ps());
+    s.settle();
+    EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U);
+  }
+}
+
 // --- Protected memory
+
+TEST(commands, prs_waits_for_the_requests_of_before) {
+  scene s;
+  s.hold_answers = true;
+  s.offer(1, nic, access_kind::read, iova);
+  s.settle();
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.settle();
+  EXPECT_EQ(reg::pmen::prs::get(s.read_register<reg::pmen>()), 0U);
+  s.unit.answered(s.held.at(0), true, s.now_ps());
+  s.settle();
+  EXPECT_EQ(reg::pmen::prs::get(s.read_register<reg::pmen>()), 1U);
+}
 
 TEST(commands, protected_regions_block_while_they_are_on_and_record_nothing) {
   scene s;
@@ -423,10 +546,17 @@ TEST(commands, a_region_whose_limit_is_below_its_base_protects_nothing) {
 }
 
 TEST(commands, translated_requests_are_checked_where_the_part_does_so_and_pass_through_always) {
-  for (const bool checks : {false, true}) {
+  struct part {
+    unsigned version;
+    bool told;
+  };
+  // Parts of VER 2 need not be told to.
+  for (const part each : {part{0x10, false}, part{0x10, true}, part{0x20, false}, part{0x30, false}}) {
     auto config = config_of(wide_part());
     config.caps.cap.set_plmr(true);
-    config.protect_translated = checks;
+    config.caps.version = each.version;
+    config.protect_translated = each.told;
+    const bool checks = each.told || each.version >= 0x20;
     unit_world s(config);
     s.tables.attach(nic, domain);
     s.tables.map(nic, iova, 0x200000);

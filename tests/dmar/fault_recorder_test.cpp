@@ -169,6 +169,86 @@ TEST(fault_recorder, fpd_leaves_no_record_and_no_event) {
   EXPECT_TRUE(s.faults[0].suppressed);
 }
 
+TEST(fault_recorder, a_pending_event_stays_while_the_overflow_is_not_cleared) {
+  scene s(small_part());
+  s.read(nic, unmapped);
+  s.read(nic, unmapped + 0x1000);
+  ASSERT_EQ(s.status<reg::fsts::pfo>(), 1U);
+  s.clear_record();
+  EXPECT_EQ(s.status<reg::fsts::ppf>(), 0U);
+  EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 1U);
+  s.write_register<reg::fsts>(reg::fsts::pfo::of(1));
+  EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 0U);
+}
+
+TEST(fault_recorder, a_message_that_is_masked_before_it_goes_stays_pending) {
+  scene s(small_part());
+  s.unmask();
+  s.offer(1, nic, access_kind::read, unmapped);
+  while (s.faults.empty())
+    s.run_to(s.wheel.now() + 1);
+  s.write_register<reg::fectl>(reg::fectl::im::of(1));
+  EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 1U);
+  s.settle();
+  s.run_to(s.wheel.now() + 100);
+  EXPECT_TRUE(s.messages.empty());
+  s.unmask();
+  EXPECT_EQ(s.messages.size(), 1U);
+  EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 0U);
+}
+
+TEST(fault_recorder, masking_without_an_event_makes_none) {
+  scene s(small_part());
+  s.unmask();
+  s.write_register<reg::fectl>(reg::fectl::im::of(1));
+  EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 0U);
+  s.unmask();
+  EXPECT_TRUE(s.messages.empty());
+}
+
+TEST(fault_recorder, a_reset_takes_back_a_message_that_has_not_gone) {
+  scene s(small_part());
+  s.unmask();
+  s.offer(1, nic, access_kind::read, unmapped);
+  while (s.faults.empty())
+    s.run_to(s.wheel.now() + 1);
+  s.unit.reset(false);
+  s.run_to(s.wheel.now() + 100);
+  EXPECT_TRUE(s.messages.empty());
+}
+
+TEST(fault_recorder, the_upper_address_register_is_part_of_the_message) {
+  remap::capabilities caps = small_part();
+  caps.ecap.set_eim(true);
+  scene s(caps);
+  const auto event = spec::msi_message::to_extended_cpu(0x12345678, 0x41);
+  s.write_register<reg::feaddr>(static_cast<std::uint32_t>(event.address));
+  s.write_register<reg::feuaddr>(static_cast<std::uint32_t>(event.address >> 32));
+  s.unmask();
+  s.read(nic, unmapped);
+  ASSERT_EQ(s.messages.size(), 1U);
+  EXPECT_EQ(s.messages[0].second, event);
+}
+
+TEST(fault_recorder, the_index_starts_again_at_0_when_translation_goes_off) {
+  for (const bool off : {false, true}) {
+    scene s(wide_part());
+    for (unsigned n = 0; n < 3; ++n) {
+      s.read(nic, unmapped);
+      s.clear_record(n);
+    }
+    if (off) {
+      s.write_register<reg::gcmd>(0);
+      s.settle();
+      s.write_register<reg::gcmd>(reg::gcmd::te::of(1));
+      s.settle();
+    }
+    s.read(nic, unmapped);
+    EXPECT_TRUE(s.pending(off ? 0 : 3));
+    EXPECT_EQ(s.status<reg::fsts::fri>(), off ? 0U : 3U);
+  }
+}
+
 TEST(fault_recorder, only_im_of_fectl_can_be_written) {
   scene s(small_part());
   s.write_register<reg::fectl>(~0U);

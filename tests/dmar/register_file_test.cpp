@@ -129,6 +129,17 @@ TEST(register_file, the_granularity_of_protected_regions_shows_when_ones_are_wri
             spec::low_bits(36) & ~spec::low_bits(register_file::protected_region_shift));
 }
 
+TEST(register_file, the_root_table_lies_below_the_host_address_width_and_has_no_type_in_legacy_parts) {
+  register_file file(test::small_part());
+  write(file, reg::rtaddr::offset, 64, ~std::uint64_t{0});
+  EXPECT_EQ(file.read<reg::rtaddr>(), spec::page_base(spec::low_bits(36)));
+  remap::capabilities scalable = test::small_part();
+  scalable.ecap.set_smts(true);
+  register_file later(scalable);
+  write(later, reg::rtaddr::offset, 64, ~std::uint64_t{0});
+  EXPECT_EQ(later.read<reg::rtaddr>(), spec::page_base(spec::low_bits(36)) | reg::rtaddr::ttm::mask);
+}
+
 TEST(register_file, domain_ids_beyond_nd_cannot_be_named) {
   register_file file(test::small_part());
   write(file, file.offset_of<reg::ccmd>(), 64, reg::ccmd::did::of(0xffff));

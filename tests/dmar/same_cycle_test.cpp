@@ -132,6 +132,34 @@ TEST(same_cycle, a_context_invalidation_poisons_the_walk_of_its_source_only) {
   EXPECT_EQ(s.unit.statistics().poisoned, 1U);
 }
 
+TEST(same_cycle, a_walk_that_does_not_know_its_domain_yet_counts_as_of_every_domain) {
+  for (const bool knows : {false, true}) {
+    scene s;
+    if (knows) s.read(nic, page(0));
+    const engine::cycle t = s.wheel.now();
+    s.request_at(t, 1, page(1));
+    // The context entry is there at t + 4 + 42; the removal is at t + 6 + 17.
+    s.run_to(t + 6);
+    s.invalidate_iotlb_page(domain + 1, page(1), 0, true);
+    s.settle();
+    EXPECT_EQ(s.unit.statistics().poisoned, knows ? 0U : 1U);
+  }
+}
+
+TEST(same_cycle, a_new_root_table_poisons_walks_where_it_flushes_the_caches) {
+  for (const bool flushes : {false, true}) {
+    auto config = config_of(plain_part());
+    config.caps.cap.set_esrtps(flushes);
+    scene s(config);
+    const engine::cycle t = s.wheel.now();
+    s.request_at(t, 1, page(0));
+    s.run_to(t + 10);
+    s.write_register<reg::gcmd>(reg::gcmd::te::of(1) | reg::gcmd::srtp::of(1));
+    s.settle();
+    EXPECT_EQ(s.unit.statistics().poisoned, flushes ? 1U : 0U);
+  }
+}
+
 TEST(same_cycle, an_invalidation_of_another_domain_leaves_a_walk_alone) {
   scene s;
   s.read(nic, page(0));
@@ -267,6 +295,24 @@ TEST(same_cycle, a_table_read_goes_before_a_request) {
   ASSERT_EQ(s.table_reads.size(), 1U);
   EXPECT_EQ(s.table_reads[0].at, t + 5);
   EXPECT_EQ(s.left(2), t + 6);
+}
+
+TEST(same_cycle, walkers_take_turns_at_the_memory_port) {
+  auto config = config_of(plain_part());
+  config.timing.walkers = 3;
+  config.timing.memory_interval = 10;
+  scene s(config);
+  // Answers come well before the port is free again, so all three always want it.
+  s.memory.set_delay(2 * scene::period);
+  const engine::cycle t = s.wheel.now();
+  for (std::uint64_t n = 0; n < 3; ++n)
+    s.request_at(t + n, 1 + n, page(n));
+  s.settle();
+  std::vector<std::uint64_t> order;
+  for (const auto& each : s.table_reads)
+    order.push_back(each.id);
+  order.resize(9);
+  EXPECT_EQ(order, (std::vector<std::uint64_t>{0, 1, 2, 0, 1, 2, 0, 1, 2}));
 }
 
 TEST(same_cycle, the_memory_port_keeps_its_interval) {

@@ -245,6 +245,31 @@ TEST(translator, lct_5_translation_and_translated_requests_need_a_context_with_a
   }
 }
 
+TEST(translator, the_kind_of_request_is_judged_before_the_width_of_the_context) {
+  bench b(test::small_part());
+  b.change_context([](spec::context_entry& e) { e.set_address_width(2); });
+  expect_fault(b, b.ask({nic, access_kind::read, address_type::translated, iova}), fault_condition::lct_5,
+               fault_reason::request_type_blocked);
+}
+TEST(translator, a_device_that_asks_for_a_translation_is_told_no_rights_where_others_fault) {
+  capabilities caps = test::wide_part();
+  caps.ecap.set_dt(true);
+  bench b(caps, 3);
+  b.change_context(
+      [](spec::context_entry& e) { e.set_translation_type(spec::translation_type::with_device_tlb); });
+  const std::uint64_t range = iova + 0x1000;
+  b.tables.map(nic, range, spec::interrupt_range_first);
+  for (const std::uint64_t address : {iova + 0x2000, range, std::uint64_t{1} << 39}) {
+    for (int cached = 0; cached < 2; ++cached) {
+      const translation got = b.ask({nic, access_kind::read, address_type::translation_request, address});
+      EXPECT_TRUE(got.allowed()) << address;
+      EXPECT_FALSE(got.read || got.write);
+    }
+  }
+  const translation got = b.ask({nic, access_kind::read, address_type::translation_request, iova});
+  EXPECT_TRUE(got.allowed() && got.read && got.write);
+}
+
 // --- Conditions of the address
 
 TEST(translator, lgn_1_1_an_address_beyond_the_width_of_the_domain) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/fault_recorder.h"
 #include "vtd/dmar/observer.h"
 #include "vtd/dmar/pipeline.h"
 #include "vtd/dmar/ports.h"
@@ -20,7 +21,7 @@ class commands {
 public:
   commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
            remap::translator& translator, unit_state& state, pipeline& requests, protected_memory& protection,
-           unit_ports& ports);
+           fault_recorder& faults, unit_ports& ports);
 
   // Software wrote the register (it is stored already); `seen` is the first edge after the write.
   void global_command(std::uint32_t value, engine::cycle seen);
@@ -40,14 +41,18 @@ public:
   [[nodiscard]] bool drains() const {
     return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never;
   }
-  /// Commands given while their predecessor was under way.
+  /// A write to the register of a command that is under way was dropped.
+  void count_ignored() { ++ignored_; }
+  /// `unit_statistics::ignored_orders`.
   [[nodiscard]] std::uint64_t ignored() const { return ignored_; }
   [[nodiscard]] std::uint64_t invalidations() const { return invalidations_; }
+  void clear_statistics() { ignored_ = invalidations_ = 0; }
   void set_observer(unit_observer* observer) { observer_ = observer; }
   void reset();
 
 private:
   [[nodiscard]] engine::cycle write_buffer_cycles() const;
+  [[nodiscard]] spec::iotlb_granularity iotlb_granularity_of(std::uint64_t order) const;
   void start_global_command(engine::cycle now);
   void finish_global_command(engine::cycle now);
   void invalidate_contexts();
@@ -65,6 +70,7 @@ private:
   unit_state& state_;
   pipeline& requests_;
   protected_memory& protection_;
+  fault_recorder& faults_;
   unit_ports& ports_;
 
   // GCMD: the value to act on, and what of it is still to be finished.

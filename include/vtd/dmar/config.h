@@ -41,12 +41,23 @@ struct unit_config {
   unit_timing timing{};
   /// Upstream ports (VT-d: the DMA streams that one unit serves).
   unsigned ports = 1;
-  /// Whether protected regions also block requests that were translated (TE = 1). Parts of VER 1.0 may or may
-  /// not; pass-through and translated requests are always checked (VT-d 10.4.16).
+  /// Whether protected regions also block requests that were translated (TE = 1). Parts of VER 1 may or may
+  /// not, and this says it; those of VER 2 and later always do. Pass-through and translated requests are
+  /// always checked (VT-d 10.4.16).
   bool protect_translated = false;
+  /// The chipset has a write buffer that must be flushed although CAP.RWBF = 0, as some do. *Assumed:* such a
+  /// part behaves in everything else as one with RWBF = 1.
+  bool hidden_write_buffer = false;
+  /// Whether a device-selective context invalidation removes an entry only if it is of the domain that
+  /// CCMD.DID names. Software has to name the entry's domain (VT-d 10.4.7); what hardware does when it does
+  /// not, no source tells. *Assumed:* it compares, so that a driver's mistake shows.
+  bool context_domain_compared = true;
   /// Whether a page-selective invalidation with IH = 0 drops all non-leaf entries of the domain, not only
   /// those of the range.
   bool whole_domain_tables = false;
+
+  [[nodiscard]] bool checks_translated() const { return protect_translated || caps.major_version() >= 2; }
+  [[nodiscard]] bool needs_write_buffer_flush() const { return caps.cap.rwbf() || hidden_write_buffer; }
 };
 
 } // namespace vtd::dmar

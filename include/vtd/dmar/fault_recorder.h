@@ -47,8 +47,12 @@ public:
 
   /// Software wrote FSTS or a record: PPF and IP follow what is left.
   void status_written();
-  /// Software wrote FECTL: with IM cleared a pending event goes out. `seen`: the first edge after the write.
+  /// Software wrote FECTL: with IM cleared a pending event goes out, with IM set a message that has not gone
+  /// yet stays pending. `seen`: the first edge after the write.
   void control_written(engine::cycle seen);
+
+  /// Neither DMA nor interrupts are remapped any more: the next fault goes into record 0 (VT-d 7.3.1).
+  void remapping_is_off() { next_record_ = 0; }
 
   void set_observer(fault_observer* observer) { observer_ = observer; }
   void set_unit_observer(unit_observer* observer) { unit_observer_ = observer; }

@@ -164,6 +164,13 @@ private:
   enum class lane : std::uint8_t { translate, bypass, interrupt, forbidden };
   [[nodiscard]] lane lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
                              bool enabled) const;
+  // Blocked with nothing recorded: a protected region, or an ATS translation request. Until there are
+  // device-TLBs the latter has no answer but "unsupported request", and it must never reach memory as a read.
+  [[nodiscard]] bool may_not_leave(const remap::dma_access& access, const remap::translation& result,
+                                   std::uint32_t bytes) const {
+    return access.type == remap::address_type::translation_request ||
+           state_.forbids(result.address, bytes, !result.identity);
+  }
   void route(std::uint32_t id, engine::cycle now);
   bool join_walk(std::uint32_t id);
   void continue_walk(walker& w, engine::cycle now);
@@ -252,10 +259,11 @@ private:
 inline pipeline::lane pipeline::lane_of(const remap::dma_access& access, const request& what,
                                         std::uint32_t piece, bool enabled) const {
   const bool untranslated = access.type == remap::address_type::untranslated;
-  // VT-d 3.13: a dword write to the interrupt range is a message, whatever else is enabled; nothing else may
-  // go there.
+  // VT-d 3.13: a write of one aligned dword to the interrupt range is a message, whatever else is enabled;
+  // nothing else may go there.
   if (untranslated && spec::in_interrupt_range(access.address)) [[unlikely]] {
-    return what.is_dword_write ? lane::interrupt : lane::forbidden;
+    const bool message = what.is_dword_write && piece == sizeof(std::uint32_t) && access.address % piece == 0;
+    return message ? lane::interrupt : lane::forbidden;
   }
   if (enabled) [[likely]]
     return lane::translate;

@@ -19,7 +19,7 @@ public:
   [[nodiscard]] bool active() const { return active_; }
 
   /// Does any byte of [address, address + length) lie in a region?
-  [[nodiscard]] bool covers(std::uint64_t address, std::uint32_t length) const {
+  [[nodiscard]] bool covers(std::uint64_t address, std::uint64_t length) const {
     return active_ && (low_.covers(address, length) || high_.covers(address, length));
   }
 
@@ -28,7 +28,7 @@ private:
     // Inclusive; empty while base > limit.
     std::uint64_t base = 1;
     std::uint64_t limit = 0;
-    [[nodiscard]] bool covers(std::uint64_t address, std::uint32_t length) const {
+    [[nodiscard]] bool covers(std::uint64_t address, std::uint64_t length) const {
       return base <= limit && address <= limit && address + (length == 0 ? 0 : length - 1) >= base;
     }
   };

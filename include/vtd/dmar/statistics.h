@@ -29,6 +29,9 @@ struct unit_statistics {
   std::uint64_t blocked_unlogged = 0;
   std::uint64_t interrupts = 0;
   std::uint64_t invalidations = 0;
+  /// Register writes that were dropped because the command of that register was under way (GCMD, CCMD, IVA
+  /// and IOTLB); an access of 8 bytes is one.
+  std::uint64_t ignored_orders = 0;
   /// Cycles that requests stood at their port before they were admitted, summed.
   std::uint64_t admission_wait_cycles = 0;
 };

@@ -11,6 +11,7 @@
 #include "vtd/engine/wheel.h"
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 
 namespace vtd::dmar {
@@ -19,7 +20,7 @@ namespace vtd::dmar {
 /// `unit_ports`; everything that comes from the world is given with its time in picoseconds.
 ///
 /// Times given must not be earlier than the last edge the wheel has reached. Before it looks at its state the
-/// unit lets the wheel catch up with that time.
+/// unit lets the wheel catch up with that time; register accesses alone may lie ahead of it.
 class unit final : private engine::component, private fault_sink {
 public:
   /// Throws std::invalid_argument when a cache or a resource cannot be built as configured.
@@ -29,9 +30,16 @@ public:
   [[nodiscard]] const std::string& name() const { return config_.name; }
 
   // Registers (VT-d 10). Aligned accesses of 4 or 8 bytes; any other reads 0 and writes nothing (VT-d 10.2).
+  // `ahead`: by how much the access lies after `now`, the present time (an initiator that has not waited
+  // yet).
 
-  [[nodiscard]] std::uint64_t read_register(std::uint32_t offset, unsigned bytes, engine::picoseconds now);
-  void write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, engine::picoseconds now);
+  /// Reads the register as the unit is at `now`; an access that lies ahead sees writes that are queued for
+  /// its time or before as stored, and nothing of what they order.
+  [[nodiscard]] std::uint64_t read_register(std::uint32_t offset, unsigned bytes, engine::picoseconds now,
+                                            engine::picoseconds ahead = 0);
+  /// What lies ahead is queued, in the order of time, and takes effect when the wheel gets there.
+  void write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value, engine::picoseconds now,
+                      engine::picoseconds ahead = 0);
   /// As `read_register`, with no effect on time (debug accesses).
   [[nodiscard]] std::uint64_t peek_register(std::uint32_t offset, unsigned bytes) const {
     return registers_.read_bytes(offset, bytes);
@@ -84,7 +92,8 @@ public:
   /// Where a request would go, with no effect at all (debug transport). Nothing: it would be blocked.
   [[nodiscard]] std::optional<std::uint64_t> probe(const request& piece, remap::memory_port& memory) const;
   /// A page that may be reached directly (DMI): only what is cached is granted, because its eviction ends the
-  /// grant.
+  /// grant. Of a large page that touches the interrupt range or a protected region the 4 KB round the address
+  /// are granted.
   struct direct_page {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
@@ -121,7 +130,15 @@ private:
   void wake_for(engine::cycle at) {
     if (!stepping_) wake_at(at);
   }
-  void write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);
+  // A register write that lies ahead: stored after the work of cycle `at`, seen in the next.
+  struct posted_write {
+    engine::cycle at = 0;
+    std::uint32_t offset = 0;
+    unsigned bytes = 0;
+    std::uint64_t value = 0;
+  };
+  void write_now(const posted_write& write);
+  bool write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);
 
   unit_config config_;
   engine::clock timebase_;
@@ -133,6 +150,7 @@ private:
   fault_recorder faults_;
   commands commands_;
   bool stepping_ = false;
+  std::deque<posted_write> posted_;
   unit_observer* observer_ = nullptr;
 };
 

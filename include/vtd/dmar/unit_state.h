@@ -20,12 +20,12 @@ struct unit_state {
   /// The root table in use, latched by SRTP.
   std::uint64_t root_table = 0;
   const protected_memory& protection;
-  /// `unit_config::protect_translated`.
+  /// `unit_config::checks_translated`.
   bool checks_translated;
 
   /// Does a protected region forbid these host physical addresses? `translated`: they came out of page
   /// tables.
-  [[nodiscard]] bool forbids(std::uint64_t address, std::uint32_t length, bool translated) const {
+  [[nodiscard]] bool forbids(std::uint64_t address, std::uint64_t length, bool translated) const {
     return (checks_translated || !translated) && protection.covers(address, length);
   }
 };

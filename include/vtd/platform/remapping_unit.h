@@ -78,6 +78,8 @@ private:
     /// The upstream transaction it is a piece of.
     tlm::tlm_generic_payload* original = nullptr;
     bool request_ended = false;
+    /// Byte enables of a zero-length read.
+    unsigned char no_byte = TLM_BYTE_DISABLED;
     std::array<std::uint64_t, 2> words{};
     dma_extension attributes;
     table_read_extension table;

@@ -4,6 +4,7 @@
 #include "vtd/engine/clock.h"
 #include "vtd/remap/cache.h"
 #include "vtd/spec/capability.h"
+#include "vtd/spec/registers.h"
 
 namespace vtd::remap {
 
@@ -18,6 +19,11 @@ struct capabilities {
   /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision
   /// 3; older parts: assumed, because letting it through would turn data into interrupts.
   bool output_range_check = true;
+
+  /// VER_REG.MAX.
+  [[nodiscard]] unsigned major_version() const {
+    return static_cast<unsigned>(spec::reg::version::max::get(version));
+  }
 };
 
 /// Shapes of the caches of one unit. `pml5`..`pde` hold non-leaf entries of level 5..2.

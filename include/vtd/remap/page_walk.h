@@ -2,79 +2,15 @@
 #pragma once
 
 #include "vtd/remap/access.h"
-#include "vtd/remap/config.h"
 #include "vtd/remap/memory_port.h"
 #include "vtd/remap/observer.h"
+#include "vtd/remap/table_rules.h"
 
 #include <array>
 #include <cstdint>
 #include <optional>
 
 namespace vtd::remap {
-
-/// The checks of a walk, worked out once from the capabilities: which bits are reserved where, which widths
-/// exist.
-class table_rules {
-public:
-  explicit table_rules(const capabilities& caps);
-
-  [[nodiscard]] const capabilities& caps() const { return caps_; }
-
-  /// Root entry (VT-d 9.1): LRT.2, LRT.3 or none.
-  [[nodiscard]] spec::fault_condition judge(const spec::root_entry& entry) const;
-  /// Context entry (VT-d 9.3), without the width: LCT.2, LCT.3, LCT.4.2 or none.
-  [[nodiscard]] spec::fault_condition judge(const spec::context_entry& entry) const;
-  /// AT against TT (VT-d 3.4.3): LCT.5 or none.
-  [[nodiscard]] static spec::fault_condition judge_type(spec::translation_type type, address_type at);
-  /// AW against SAGAW (VT-d 10.4.2): LCT.4.1 or none.
-  [[nodiscard]] spec::fault_condition judge_width(unsigned address_width) const;
-  /// The entry with what later decisions need; only for an entry that passed all the checks above.
-  [[nodiscard]] context_value decode(const spec::context_entry& entry) const;
-  /// Does the address fit what this context can take as input: LGN.1.1, LGN.1.2, LGN.1.3, LGN.4 or none.
-  [[nodiscard]] spec::fault_condition judge_input(const context_value& context,
-                                                  const dma_access& access) const;
-  /// No page table between the request and memory: pass-through, or translated by the device already.
-  [[nodiscard]] static bool needs_no_table(const context_value& context, address_type at) {
-    return context.type == spec::translation_type::pass_through || at == address_type::translated;
-  }
-  /// The rights a leaf grants against what the request wants (VT-d 3.7.1): LGN.2, LGN.3 or none.
-  [[nodiscard]] spec::fault_condition judge_rights(bool read, bool write, access_kind kind) const {
-    switch (kind) {
-    case access_kind::write:
-      return write ? spec::fault_condition::none : spec::fault_condition::lgn_2;
-    case access_kind::read:
-      return read ? spec::fault_condition::none : spec::fault_condition::lgn_3;
-    case access_kind::zero_length_read:
-      return read || (write && zero_length_reads_) ? spec::fault_condition::none
-                                                   : spec::fault_condition::lgn_3_zlr;
-    }
-    return spec::fault_condition::none;
-  }
-  /// The address that comes out: LGN.4 or none.
-  [[nodiscard]] spec::fault_condition judge_output(std::uint64_t address) const {
-    return caps_.output_range_check && spec::in_interrupt_range(address) ? spec::fault_condition::lgn_4
-                                                                         : spec::fault_condition::none;
-  }
-  /// Paging entries against the bits that are reserved in them (VT-d 9.8): one that points to a table, ...
-  [[nodiscard]] bool has_reserved_table_bits(spec::second_level_entry entry) const {
-    return (entry.value & table_reserved_) != 0;
-  }
-  /// ... or one of `level` (1 = last) that is a leaf.
-  [[nodiscard]] bool has_reserved_leaf_bits(spec::second_level_entry entry, unsigned level) const {
-    return (entry.value & leaf_reserved_[level]) != 0;
-  }
-  [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
-
-private:
-  capabilities caps_;
-  bool zero_length_reads_ = false;
-  bool snoop_control_ = false;
-  spec::root_entry root_reserved_{};
-  spec::context_entry context_reserved_{};
-  std::uint64_t table_reserved_ = 0;
-  // By level, from 1 on.
-  std::array<std::uint64_t, spec::max_levels + 1> leaf_reserved_{};
-};
 
 /// One walk through root, context and paging tables (VT-d 3.4, 3.7) as a resumable step machine: it says what
 /// it wants next, is given it, and ends with a translation or a fault condition. It knows neither caches nor
@@ -224,20 +160,6 @@ private:
 
 // --- The steps that every walk takes, here so that they are compiled into their callers
 
-inline spec::fault_condition table_rules::judge_input(const context_value& context,
-                                                      const dma_access& access) const {
-  if (needs_no_table(context, access.type)) {
-    if (access.address >> caps_.host_address_width != 0) return spec::fault_condition::lgn_1_3;
-    return judge_output(access.address);
-  }
-  return access.address >> context.input_width != 0 ? context.beyond_width : spec::fault_condition::none;
-}
-
-inline spec::fault_condition table_rules::judge_type(spec::translation_type type, address_type at) {
-  const bool blocked = at != address_type::untranslated && type != spec::translation_type::with_device_tlb;
-  return blocked ? spec::fault_condition::lct_5 : spec::fault_condition::none;
-}
-
 // All but access and context.
 inline void page_walk::clear() {
   result_ = {};
@@ -275,10 +197,14 @@ inline void page_walk::want(table_kind kind, std::uint64_t address) {
 }
 
 inline void page_walk::stop(spec::fault_condition condition) {
+  wants_ = demand::done;
+  if (access_.type == address_type::translation_request && spec::is_recoverable(condition)) [[unlikely]] {
+    result_ = {};
+    return;
+  }
   result_.condition = condition;
   // VT-d 7.2.1: FPD hides qualified conditions only.
   result_.suppressed = fault_processing_disable_ && spec::condition_info(condition).qualified;
-  wants_ = demand::done;
 }
 
 inline void page_walk::feed(const table_rules& rules, bool ok, const table_words& words) {
@@ -387,11 +313,6 @@ inline void page_walk::conclude(const table_rules& rules, verdict how, spec::sec
   case verdict::failed:
     return stop(at_.level == context_.levels ? spec::fault_condition::lct_4_3 : spec::fault_condition::lsl_1);
   case verdict::not_present:
-    if (access_.type == address_type::translation_request) {
-      // VT-d 4.1.3: a device that asks is told "no rights"; that is an answer, not a fault.
-      wants_ = demand::done;
-      return;
-    }
     return stop(access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
                                                    : spec::fault_condition::lgn_3_np);
   case verdict::reserved:

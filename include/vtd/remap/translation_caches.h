@@ -6,7 +6,9 @@
 #include "vtd/remap/config.h"
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <optional>
 
 namespace vtd::remap {
 
@@ -22,33 +24,36 @@ struct context_tag {
 };
 
 /// Tag of the IOTLB and of the paging-structure caches: domain-id and the address bits that select the entry
-/// at its level, never the requester (VT-d 6.2.4, 6.2.5). A level-1 number of a 57-bit address has 45 bits.
+/// at its level, never the requester (VT-d 6.2.4, 6.2.5).
 struct page_tag {
+  /// Input addresses have so many bits at most; what has more is refused when the unit is built.
+  static constexpr unsigned max_input_width = 57;
+
   std::uint16_t domain_id = 0;
   unsigned level = 1;
   std::uint64_t number = 0;
-  static constexpr unsigned number_bits = 45;
-  static constexpr unsigned level_shift = number_bits + 16;
 
   static page_tag of(std::uint16_t domain, std::uint64_t address, unsigned level) {
     return {domain, level, address >> spec::level_shift(level)};
   }
-  // Levels 1..4 are held as 0..3: with the valid bit the tag fills its word exactly. Level 5 entries live in
-  // an array of their own, where the level need not tell them apart.
+  // A one behind the last bit of the number tells the level: the higher it stands, the shorter the number.
   [[nodiscard]] std::uint64_t packed() const {
-    return std::uint64_t{1} << 63 | std::uint64_t{(level - 1) & 3} << level_shift |
-           std::uint64_t{domain_id} << number_bits | number;
+    return std::uint64_t{1} << 63 | std::uint64_t{domain_id} << domain_shift |
+           (number << 1 | 1) << (spec::level_shift(level) - spec::page_shift);
   }
   [[nodiscard]] std::uint64_t index() const { return number; }
   [[nodiscard]] static std::uint16_t domain_of(std::uint64_t packed) {
-    return static_cast<std::uint16_t>(packed >> number_bits);
+    return static_cast<std::uint16_t>(packed >> domain_shift);
   }
   [[nodiscard]] static std::uint64_t number_of(std::uint64_t packed) {
-    return packed & ((std::uint64_t{1} << number_bits) - 1);
+    return (packed & spec::low_bits(domain_shift)) >> (std::countr_zero(packed) + 1);
   }
   [[nodiscard]] static unsigned level_of(std::uint64_t packed) {
-    return static_cast<unsigned>(packed >> level_shift & 3) + 1;
+    return static_cast<unsigned>(std::countr_zero(packed)) / 9 + 1;
   }
+
+private:
+  static constexpr unsigned domain_shift = max_input_width - spec::page_shift + 1;
 };
 
 /// A range of input addresses of one domain, in pages: what a page-selective invalidation names.
@@ -76,7 +81,9 @@ public:
   [[nodiscard]] const context_cache& contexts() const { return contexts_; }
   [[nodiscard]] page_cache& iotlb() { return iotlb_; }
   [[nodiscard]] const page_cache& iotlb() const { return iotlb_; }
-  /// The deepest level whose non-leaf entries are cached; a sixth level (AW = 4) is read from memory always.
+  /// Pages have so many sizes: 4 KB, 2 MB, 1 GB, 512 GB, 256 TB (VT-d 10.4.2, SPS).
+  static constexpr unsigned max_leaf_level = 5;
+  /// The highest level whose non-leaf entries are cached; a sixth level (AW = 4) is read from memory always.
   static constexpr unsigned max_cached_level = 5;
   /// The paging-structure cache that holds non-leaf entries of `level` (2 = PDE .. 5 = PML5E).
   [[nodiscard]] table_cache& tables(unsigned level) { return tables_[level - 2]; }
@@ -119,8 +126,10 @@ public:
   // Context-cache invalidation (VT-d 6.5.1.1); they return the number of entries removed.
   std::size_t invalidate_all_contexts();
   std::size_t invalidate_contexts_of_domain(std::uint16_t domain);
-  /// `ignored` has ones where the source-id is not compared (FM field: phantom functions).
-  std::size_t invalidate_contexts_of_source(spec::source_id source, std::uint16_t ignored);
+  /// `ignored` has ones where the source-id is not compared (FM field: phantom functions). With a `domain`
+  /// only entries of that domain go.
+  std::size_t invalidate_contexts_of_source(spec::source_id source, std::uint16_t ignored,
+                                            std::optional<std::uint16_t> domain);
 
   // IOTLB invalidation (VT-d 6.5.1.2): leaf entries, and non-leaf entries as the granularity says.
   std::size_t invalidate_all_pages();

@@ -38,7 +38,8 @@ class translator {
 public:
   enum class outcome : std::uint8_t { translated, blocked, context_miss, page_miss };
 
-  /// `unit` names the unit in what observers are told.
+  /// `unit` names the unit in what observers are told. Throws std::invalid_argument for a shape that cannot
+  /// be built, and for a part of six levels whose MGAW is above `page_tag::max_input_width`.
   translator(std::string unit, const capabilities& caps, const cache_shapes& shapes);
 
   [[nodiscard]] const table_rules& rules() const { return rules_; }

@@ -214,6 +214,12 @@ inline constexpr std::array<fault_condition_info, 31> fault_conditions{{
   return fault_conditions[static_cast<std::size_t>(condition)];
 }
 
+/// Is it about the address alone? A device that asks for a translation (ATS) is answered "no rights" then,
+/// and nothing is recorded (VT-d 4.1.3, 7.2.2).
+[[nodiscard]] constexpr bool is_recoverable(fault_condition condition) {
+  return condition >= fault_condition::lgn_1_1 && condition <= fault_condition::lgn_4;
+}
+
 /// The condition of that name ("LGN.3"), if there is one.
 [[nodiscard]] constexpr std::optional<fault_condition> parse_condition(std::string_view name) {
   for (const fault_condition_info& row : fault_conditions) {
