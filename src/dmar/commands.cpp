@@ -45,6 +45,7 @@ cycle commands::write_buffer_cycles() const {
 // --- What software orders
 
 void commands::global_command(std::uint32_t value, cycle seen) {
+  quiet_ = false;
   const bool busy =
       command_at_ != never || root_at_ != never || write_buffer_at_ != never || enable_at_ != never;
   if (busy) {
@@ -56,6 +57,7 @@ void commands::global_command(std::uint32_t value, cycle seen) {
 }
 
 void commands::context_command(cycle seen) {
+  quiet_ = false;
   context_at_ = seen + config_.timing.context_invalidation + write_buffer_cycles();
   tell(unit_command::context_invalidation, command_step::begun, seen);
 }
@@ -69,6 +71,7 @@ spec::iotlb_granularity commands::iotlb_granularity_of(std::uint64_t order) cons
 }
 
 void commands::iotlb_command(cycle seen) {
+  quiet_ = false;
   const auto& timing = config_.timing;
   cycle latency = timing.iotlb_invalidation_global;
   switch (iotlb_granularity_of(registers_.read<reg::iotlb>())) {
@@ -86,6 +89,7 @@ void commands::iotlb_command(cycle seen) {
 }
 
 void commands::protection_command(cycle seen) {
+  quiet_ = false;
   protect_at_ = seen;
   tell(unit_command::protected_memory, command_step::begun, seen);
 }
@@ -124,6 +128,7 @@ void commands::step(cycle now) {
         reg::pmen::prs::set(registers_.read<reg::pmen>(), protection_.active() ? 1U : 0U));
     tell(unit_command::protected_memory, command_step::ended, now);
   }
+  quiet_ = !drains() && next_work(now) == never;
 }
 
 void commands::start_global_command(cycle now) {

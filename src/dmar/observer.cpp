@@ -5,7 +5,6 @@
 #include "vtd/dmar/commands.h"
 #include "vtd/dmar/pipeline.h"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -43,13 +42,7 @@ void pipeline::report(request_step step, std::uint32_t id, cycle at, const reque
   event.total = s.what.length;
   event.found = more.found;
   event.again = !s.first_lookup && (step == request_step::looking_up || step == request_step::looked_up);
-  if (step == request_step::joined) {
-    // Who joined a moment ago waits last.
-    const auto on = std::find_if(walkers_.begin(), walkers_.end(), [id](const walker& w) {
-      return w.state != walker_state::idle && w.last_waiter == id;
-    });
-    event.walker = static_cast<unsigned>(on - walkers_.begin());
-  }
+  event.walker = more.walker;
   event.condition = more.condition;
   event.host_address = s.host_address;
   event.interrupt = s.interrupt;

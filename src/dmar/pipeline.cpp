@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <stdexcept>
+#include <string>
 
 namespace vtd::dmar {
 
@@ -10,10 +12,20 @@ using engine::cycle;
 using engine::never;
 using outcome = remap::translator::outcome;
 
+namespace {
+unsigned checked_walkers(const unit_config& config) {
+  const unsigned walkers = config.timing.walkers;
+  if (walkers == 0 || walkers > most_walkers)
+    throw std::invalid_argument(config.name + ": " + std::to_string(walkers) + " walkers, expected 1 to " +
+                                std::to_string(most_walkers));
+  return walkers;
+}
+} // namespace
+
 pipeline::pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
                    fault_sink& faults, unit_ports& ports)
     : config_(config), translator_(translator), state_(state), faults_(faults), outside_(ports),
-      slots_(config.timing.requests), walkers_(config.timing.walkers),
+      slots_(config.timing.requests), walkers_(checked_walkers(config)),
       ports_(config.ports, port_state{config.timing.requests}),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
@@ -41,7 +53,7 @@ void pipeline::reset() {
   next_port_ = 0;
   next_walker_ = 0;
   busy_slots_ = 0;
-  busy_walkers_ = 0;
+  busy_ = due_ = want_read_ = ended_ = 0;
   waiting_ports_ = 0;
   responses_ = 0;
   answers_.clear();
@@ -124,11 +136,8 @@ void pipeline::finish_lookups(cycle now) {
     }
     if (decided) {
       decide(id, result, now);
-    } else if (join_walk(id)) {
-      tell(request_step::joined, id, now);
-    } else {
-      s.at = stage::waiting_for_walker;
-      walker_queue_.push(id);
+    } else if (!join_walk(id, now)) {
+      wait_for_walker(id);
     }
   }
 }
@@ -217,20 +226,19 @@ void pipeline::grant(cycle now) {
 void pipeline::issue(cycle now) {
   bool port_is_free = true;
   bool issued = false;
-  if (busy_walkers_ != 0) {
-    const auto count = static_cast<unsigned>(walkers_.size());
-    for (unsigned i = 0; i < count && !issued; ++i) {
-      const unsigned index = next_walker_ + i < count ? next_walker_ + i : next_walker_ + i - count;
-      walker& w = walkers_[index];
-      if (w.state != walker_state::wants_read) continue;
-      next_walker_ = index + 1 < count ? index + 1 : 0;
-      w.state = walker_state::reading;
-      ++statistics_.walk_reads;
-      issued = true;
-      memory_port_at_ = never;
-      tell(walk_step::read_issued, w, now);
-      port_is_free = outside_.read_table(index, w.walk.address(), w.walk.bytes());
-    }
+  if (want_read_ != 0) {
+    // Round-robin: the first from `next_walker_` on, else the first of all.
+    const walker_set behind = want_read_ & (~walker_set{0} << next_walker_);
+    const unsigned index = first_of(behind != 0 ? behind : want_read_);
+    walker& w = walkers_[index];
+    next_walker_ = index + 1 < walkers_.size() ? index + 1 : 0;
+    w.state = walker_state::reading;
+    want_read_ &= ~only(index);
+    ++statistics_.walk_reads;
+    issued = true;
+    memory_port_at_ = never;
+    tell(walk_step::read_issued, w, now);
+    port_is_free = outside_.read_table(index, w.walk.address(), w.walk.bytes());
   }
   if (!issued && !leaving_.empty()) {
     const std::uint32_t id = leaving_.pop();
@@ -301,17 +309,12 @@ cycle pipeline::next_work(cycle now) const {
   if (!again_.empty()) return now + 1;
   cycle next = lookups_.due();
   if (!answers_.empty()) next = std::min(next, answers_.front().at);
-  if (busy_walkers_ != 0) {
-    for (const walker& w : walkers_) {
-      if (w.state == walker_state::ended) return now + 1;
-      if (w.state == walker_state::wants_read) {
-        next = std::min(next, memory_port_at_);
-      } else {
-        next = std::min(next, w.due);
-      }
-    }
-  }
-  if (!walker_queue_.empty() && busy_walkers_ < walkers_.size()) return now + 1;
+  if (ended_ != 0) return now + 1;
+  if (!walker_queue_.empty() && static_cast<std::size_t>(std::popcount(busy_)) < walkers_.size())
+    return now + 1;
+  for (walker_set due = due_; due != 0; due &= due - 1)
+    next = std::min(next, walkers_[first_of(due)].due);
+  if (want_read_ != 0) next = std::min(next, memory_port_at_);
   if (!leaving_.empty()) next = std::min(next, memory_port_at_);
   if (waiting_ports_ != 0 && !free_slots_.empty()) {
     for (const port_state& p : ports_) {

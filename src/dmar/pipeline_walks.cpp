@@ -18,91 +18,106 @@ void pipeline::table_answered(unsigned index, bool ok, const remap::table_words&
   w.words = words;
   w.answer_ok = ok;
   w.due = seen;
+  due_ |= only(index);
 }
 
 // --- A and E: the beginning of a walk
 
-// A miss to the page of a walk in flight, by the same requester, waits for that walk instead of walking
-// itself.
-bool pipeline::join_walk(std::uint32_t id) {
-  if (busy_walkers_ == 0) return false;
+// A miss to the page of a walk in flight, or of one that waits for a walker, by the same requester, waits for
+// that walk instead of walking itself.
+bool pipeline::join_walk(std::uint32_t id, cycle now) {
+  if (busy_ == 0) return false;
   slot& s = slots_[id];
   const std::uint64_t page = spec::page_number(s.what.access.address + s.offset);
-  for (walker& w : walkers_) {
-    if (w.state == walker_state::idle) continue;
-    const remap::dma_access& walked = w.walk.access();
-    if (spec::page_number(walked.address) != page || walked.source != s.what.access.source) continue;
+  const auto wait_behind = [&](std::uint32_t leader, std::uint32_t& last_waiter) {
     ++statistics_.merged;
     s.at = stage::merged;
     s.next_waiter = nobody;
-    slot& last = slots_[w.last_waiter == nobody ? w.leader : w.last_waiter];
-    last.next_waiter = id;
-    w.last_waiter = id;
+    slots_[last_waiter == nobody ? leader : last_waiter].next_waiter = id;
+    last_waiter = id;
+  };
+  for (walker_set busy = busy_; busy != 0; busy &= busy - 1) {
+    walker& w = walkers_[first_of(busy)];
+    const remap::dma_access& walked = w.walk.access();
+    if (spec::page_number(walked.address) != page || walked.source != s.what.access.source) continue;
+    wait_behind(w.leader, w.last_waiter);
+    tell(request_step::joined, id, now, {.walker = index_of(w)});
+    return true;
+  }
+  for (std::size_t at = 0; at < walker_queue_.size(); ++at) {
+    waiting_walk& waiting = walker_queue_[at];
+    if (waiting.page != page || waiting.source != s.what.access.source) continue;
+    wait_behind(waiting.id, waiting.last_waiter);
     return true;
   }
   return false;
 }
 
+void pipeline::wait_for_walker(std::uint32_t id) {
+  slot& s = slots_[id];
+  s.at = stage::waiting_for_walker;
+  s.next_waiter = nobody;
+  walker_queue_.push({spec::page_number(s.what.access.address + s.offset), id, nobody, s.what.access.source});
+}
+
 void pipeline::start_walks(cycle now) {
-  for (walker& w : walkers_) {
-    if (w.state != walker_state::idle) continue;
-    if (walker_queue_.empty()) return;
-    const std::uint32_t id = walker_queue_.pop();
-    slot& s = slots_[id];
+  const walker_set all = ~walker_set{0} >> (64 - walkers_.size());
+  while (!walker_queue_.empty() && busy_ != all) {
+    const unsigned index = first_of(~busy_);
+    walker& w = walkers_[index];
+    const waiting_walk begun = walker_queue_.pop();
+    slot& s = slots_[begun.id];
     s.at = stage::walking;
-    s.next_waiter = nobody;
-    w.leader = id;
-    w.last_waiter = nobody;
+    w.leader = begun.id;
+    w.last_waiter = begun.last_waiter;
     w.poisoned = false;
     w.due = never;
-    ++busy_walkers_;
+    busy_ |= only(index);
     ++statistics_.walks;
     translator_.start(w.walk, access_of(s), state_.root_table);
     tell(walk_step::granted, w, now);
     continue_walk(w, now);
-    // Others that wait for a walk to the same page need none of their own.
-    for (std::size_t others = walker_queue_.size(); others != 0; --others) {
-      const std::uint32_t other = walker_queue_.pop();
-      if (join_walk(other)) {
-        tell(request_step::joined, other, now);
-      } else {
-        walker_queue_.push(other);
-      }
-    }
+    if (observer_ == nullptr) continue;
+    for (std::uint32_t waiter = s.next_waiter; waiter != nobody; waiter = slots_[waiter].next_waiter)
+      tell(request_step::joined, waiter, now, {.walker = index});
   }
 }
 
 // --- B: data for walks
 
 void pipeline::advance_walks(cycle now) {
-  if (busy_walkers_ == 0) return;
-  for (walker& w : walkers_) {
+  for (walker_set due = due_; due != 0; due &= due - 1) {
+    const unsigned index = first_of(due);
+    walker& w = walkers_[index];
     if (w.due > now) continue;
-    w.due = never;
+    due_ &= ~only(index);
     if (w.state == walker_state::structures) {
       translator_.look_up_structures(w.walk);
       tell(walk_step::structures_looked_up, w, now);
-      continue_walk(w, now);
-    } else if (w.state == walker_state::reading) {
+    } else {
       tell(walk_step::read_answered, w, now);
       translator_.feed(w.walk, w.answer_ok, w.words, now);
-      continue_walk(w, now);
     }
+    continue_walk(w, now);
   }
 }
 
 void pipeline::continue_walk(walker& w, cycle now) {
+  const walker_set me = only(index_of(w));
   switch (w.walk.wants()) {
   case demand::cache_lookup:
     w.state = walker_state::structures;
     w.due = now + config_.timing.lookup.structure_lookup;
+    due_ |= me;
     break;
   case demand::table_read:
     w.state = walker_state::wants_read;
+    want_read_ |= me;
     break;
   case demand::done:
   case demand::idle:
     w.state = walker_state::ended;
+    ended_ |= me;
     break;
   }
 }
@@ -110,14 +125,13 @@ void pipeline::continue_walk(walker& w, cycle now) {
 // --- C: walks that ended
 
 void pipeline::commit_walks(cycle now) {
-  if (busy_walkers_ == 0) return;
-  for (walker& w : walkers_) {
-    if (w.state != walker_state::ended) continue;
+  for (walker_set ended = ended_; ended != 0; ended &= ended - 1) {
+    walker& w = walkers_[first_of(ended)];
     const std::uint32_t leader = w.leader;
     std::uint32_t waiter = slots_[leader].next_waiter;
     slots_[leader].next_waiter = nobody;
     w.state = walker_state::idle;
-    --busy_walkers_;
+    busy_ &= ~only(index_of(w));
     tell(walk_step::ended, w, now);
     if (w.poisoned) {
       ++statistics_.poisoned;
@@ -133,6 +147,7 @@ void pipeline::commit_walks(cycle now) {
       waiter = next;
     }
   }
+  ended_ = 0;
 }
 
 // A direct pointer lives no longer than the IOTLB entry it was given for.

@@ -20,11 +20,12 @@ unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
 
 // The order of the steps is the contract: docs/microarchitecture.md, section 3.
 void unit::step(cycle now) {
+  stepping_ = true;
   pipeline_.finish_lookups(now);
   pipeline_.advance_walks(now);
   pipeline_.commit_walks(now);
   faults_.step(now);
-  commands_.step(now);
+  if (!commands_.quiet()) commands_.step(now);
   pipeline_.admit(now);
   pipeline_.grant(now);
   pipeline_.respond(now);
@@ -32,8 +33,10 @@ void unit::step(cycle now) {
     write_now(posted_.front());
     posted_.pop_front();
   }
-  cycle next = std::min({pipeline_.next_work(now), faults_.next_work(), commands_.next_work(now)});
+  cycle next = std::min({pipeline_.next_work(now), faults_.next_work(),
+                         commands_.quiet() ? engine::never : commands_.next_work(now)});
   if (!posted_.empty()) next = std::min(next, posted_.front().at);
+  stepping_ = false;
   if (next != engine::never) wake_at(next);
 }
 
@@ -102,7 +105,7 @@ bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
   } else if (offset == reg::fsts::offset || registers_.is<reg::frcd_hi>(offset)) {
     faults_.status_written();
   }
-  wake_at(at);
+  wake_for(at);
   return true;
 }
 
@@ -111,32 +114,32 @@ bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
 bool unit::offer(unsigned port, const request& what, picoseconds now) {
   const cycle at = seen(now);
   if (!pipeline_.offer(port, what, at)) return false;
-  wake_at(at);
+  wake_for(at);
   return true;
 }
 
 void unit::answered(unsigned slot, bool ok, picoseconds now) {
   const cycle at = seen(now);
   pipeline_.answered(slot, ok, at);
-  wake_at(at);
+  wake_for(at);
 }
 
 void unit::table_answered(unsigned walker, bool ok, const remap::table_words& words, picoseconds now) {
   const cycle at = seen(now);
   pipeline_.table_answered(walker, ok, words, at);
-  wake_at(at);
+  wake_for(at);
 }
 
 void unit::memory_port_free(picoseconds now) {
   const cycle at = seen(now);
   pipeline_.memory_port_free(at);
-  wake_at(at);
+  wake_for(at);
 }
 
 void unit::response_taken(unsigned port, picoseconds now) {
   const cycle at = seen(now);
   pipeline_.response_taken(port, at);
-  wake_at(at);
+  wake_for(at);
 }
 
 // --- Requests, at once
@@ -183,7 +186,7 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
 
 void unit::on_fault(const remap::dma_access& access, const remap::translation& result, cycle now) {
   faults_.log(access, result, now);
-  wake_at(faults_.next_work());
+  wake_for(faults_.next_work());
 }
 
 unit_statistics unit::statistics() const {

@@ -2,6 +2,7 @@
 #include "vtd/host/store_path.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace vtd::host {
 namespace {
@@ -82,17 +83,12 @@ bool store_path::device_write(std::uint64_t address, std::span<const std::byte> 
 }
 
 bool store_path::table_read(std::uint64_t address, std::span<std::uint64_t> words, bool coherent) {
-  constexpr std::size_t word_size = sizeof(std::uint64_t);
-  if (!memory_.contains(address, words.size_bytes())) return false;
-  for (std::uint64_t& word : words) {
-    std::array<std::byte, word_size> raw;
-    if (coherent) {
-      device_read(address, raw);
-    } else {
-      memory_.read(address, raw);
-    }
-    word = number_from<std::uint64_t>(raw);
-    address += word_size;
+  const std::span<std::byte> raw = std::as_writable_bytes(words);
+  if (!(coherent ? device_read(address, raw) : memory_.read(address, raw))) return false;
+  if constexpr (std::endian::native != std::endian::little) {
+    for (std::size_t i = 0; i < words.size(); ++i)
+      words[i] =
+          number_from<std::uint64_t>(raw.subspan(i * sizeof(std::uint64_t)).first<sizeof(std::uint64_t)>());
   }
   return true;
 }

@@ -17,17 +17,19 @@ kernel_wheel::kernel_wheel(const sc_core::sc_module_name& name, engine::clock cl
   dont_initialize();
 }
 
-void kernel_wheel::next_moved_to(engine::cycle at) {
+void kernel_wheel::next_moved_to(engine::cycle at) { wake_up(at, now_ps()); }
+
+void kernel_wheel::wake_up(engine::cycle at, engine::picoseconds now) {
   const engine::picoseconds due = timebase().time_of(at);
-  const engine::picoseconds now = now_ps();
   // Earlier than what was notified before: the kernel replaces it.
-  wake_.notify(to_sc_time(due > now ? due - now : 0));
+  wake_.notify(ahead_.of(due > now ? due - now : 0));
 }
 
 void kernel_wheel::run() {
   ++wake_ups_;
-  catch_up();
-  if (const engine::cycle next = wheel_.next(); next != engine::never) next_moved_to(next);
+  const engine::picoseconds now = now_ps();
+  catch_up(now);
+  if (const engine::cycle next = wheel_.next(); next != engine::never) wake_up(next, now);
 }
 
 } // namespace vtd::platform

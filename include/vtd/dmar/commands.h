@@ -30,6 +30,8 @@ public:
   void protection_command(engine::cycle seen);
 
   void step(engine::cycle now);
+  /// Nothing is under way, and nothing ordered: `step` would do nothing.
+  [[nodiscard]] bool quiet() const { return quiet_; }
   [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
 
   /// Is a context-cache (IOTLB) invalidation under way? Software may not touch the register then.
@@ -81,6 +83,7 @@ private:
 
   engine::cycle context_at_ = engine::never;
   engine::cycle iotlb_at_ = engine::never;
+  bool quiet_ = true;
   bool iotlb_draining_ = false;
   std::uint64_t iotlb_mark_ = 0;
   std::uint64_t iotlb_granularity_ = 0;

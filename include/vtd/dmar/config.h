@@ -8,13 +8,15 @@
 
 namespace vtd::dmar {
 
+inline constexpr unsigned most_walkers = 64;
+
 /// Time and resources of one remapping unit, in cycles of its wheel. docs/microarchitecture.md says where
 /// each is spent; presets say where each value comes from.
 struct unit_timing {
   remap::translation_latencies lookup{};
   /// Requests of all ports that may be inside the unit at once, from admission to the start of the response.
   unsigned requests = 16;
-  /// Page walks that may be under way at once.
+  /// Page walks that may be under way at once, 1 to `most_walkers`.
   unsigned walkers = 1;
   /// Cycles from one grant of the memory port to the next, at least 1.
   engine::cycle memory_interval = 1;

@@ -9,6 +9,7 @@
 #include "vtd/engine/delay_line.h"
 #include "vtd/remap/translator.h"
 
+#include <bit>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -145,6 +146,22 @@ private:
     bool poisoned = false;
   };
 
+  // Sets of walkers, a bit each.
+  using walker_set = std::uint64_t;
+  static constexpr walker_set only(unsigned index) { return walker_set{1} << index; }
+  static unsigned first_of(walker_set set) { return static_cast<unsigned>(std::countr_zero(set)); }
+  [[nodiscard]] unsigned index_of(const walker& w) const {
+    return static_cast<unsigned>(&w - walkers_.data());
+  }
+
+  // A miss that waits for a walker, and behind it the misses to its page that came later.
+  struct waiting_walk {
+    std::uint64_t page = 0;
+    std::uint32_t id = 0;
+    std::uint32_t last_waiter = nobody;
+    spec::source_id source{};
+  };
+
   struct port_state {
     explicit port_state(std::size_t slots) : responses(slots) {}
     request offered{};
@@ -172,10 +189,11 @@ private:
            state_.forbids(result.address, bytes, !result.identity);
   }
   void route(std::uint32_t id, engine::cycle now);
-  bool join_walk(std::uint32_t id);
+  bool join_walk(std::uint32_t id, engine::cycle now);
   void continue_walk(walker& w, engine::cycle now);
   void issue(engine::cycle now);
   void start_walks(engine::cycle now);
+  void wait_for_walker(std::uint32_t id);
   void replay(std::uint32_t id);
   void withdraw_evicted(std::uint64_t packed);
   void count_lookup(bool context_hit, bool iotlb_hit);
@@ -185,6 +203,7 @@ private:
     remap::translator::outcome found = remap::translator::outcome::translated;
     spec::fault_condition condition = spec::fault_condition::none;
     bool ok = false;
+    unsigned walker = 0;
   };
   void tell_offer(unsigned port, engine::cycle seen) const {
     if (observer_ != nullptr) [[unlikely]]
@@ -231,7 +250,7 @@ private:
   engine::delay_line<std::uint32_t> lookups_;
   // Requests that enter the look-up again, or with their next page: before new ones.
   engine::ring<std::uint32_t> again_;
-  engine::ring<std::uint32_t> walker_queue_;
+  engine::ring<waiting_walk> walker_queue_;
   engine::ring<std::uint32_t> leaving_;
   // Answers of memory in the order in which they are taken: by edge, then by slot.
   struct answer {
@@ -246,7 +265,11 @@ private:
   unsigned next_port_ = 0;
   unsigned next_walker_ = 0;
   unsigned busy_slots_ = 0;
-  unsigned busy_walkers_ = 0;
+  // Those that are not idle, that have something due, that want to read, and that have ended.
+  walker_set busy_ = 0;
+  walker_set due_ = 0;
+  walker_set want_read_ = 0;
+  walker_set ended_ = 0;
   unsigned waiting_ports_ = 0;
   unsigned responses_ = 0;
   bool direct_given_ = false;

@@ -81,7 +81,7 @@ public:
   void leave(std::uint64_t sequence) {
     pipeline_.leave(sequence);
     // Somebody may be waiting for this one.
-    if (commands_.drains()) wake_at(owning_wheel().now() + 1);
+    if (commands_.drains()) wake_for(owning_wheel().now() + 1);
   }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {
@@ -126,6 +126,10 @@ private:
                 engine::cycle now) override;
   void catch_up(engine::picoseconds now) { owning_wheel().advance_to(timebase_.last_edge_until(now)); }
   [[nodiscard]] engine::cycle seen(engine::picoseconds now) const { return timebase_.first_edge_after(now); }
+  // What comes in during a step needs no wake-up: the step ends with a look at all that is to be done.
+  void wake_for(engine::cycle at) {
+    if (!stepping_) wake_at(at);
+  }
   // A register write that lies ahead: stored after the work of cycle `at`, seen in the next.
   struct posted_write {
     engine::cycle at = 0;
@@ -145,6 +149,7 @@ private:
   pipeline pipeline_;
   fault_recorder faults_;
   commands commands_;
+  bool stepping_ = false;
   std::deque<posted_write> posted_;
   unit_observer* observer_ = nullptr;
 };

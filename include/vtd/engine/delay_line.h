@@ -22,6 +22,8 @@ public:
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] Item& front() { return items_[head_]; }
   [[nodiscard]] const Item& front() const { return items_[head_]; }
+  /// The item that `at` others stand before.
+  [[nodiscard]] Item& operator[](std::size_t at) { return items_[(head_ + at) & (items_.size() - 1)]; }
   void push(const Item& item) {
     assert(!full());
     items_[(head_ + count_) & (items_.size() - 1)] = item;

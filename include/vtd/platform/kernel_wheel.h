@@ -50,9 +50,11 @@ public:
 
 private:
   void next_moved_to(engine::cycle at) override;
+  void wake_up(engine::cycle at, engine::picoseconds now);
   void run();
 
   engine::wheel wheel_;
+  repeated_span ahead_;
   sc_core::sc_event wake_;
   std::uint64_t wake_ups_ = 0;
 };
