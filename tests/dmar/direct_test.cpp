@@ -104,15 +104,17 @@ TEST(direct, of_a_page_with_a_protected_region_the_rest_is_granted_by_4_kb) {
   scene s;
   // 512 GB; the region lies far behind the first 4 GB.
   const std::uint64_t page = huge_size;
+  const std::uint64_t host = 2 * huge_size;
   const std::uint64_t region = std::uint64_t{100} << 30;
-  s.map(page, 0, 4);
+  s.map(page, host, 4);
   s.read(nic, page);
   ASSERT_TRUE(s.direct(page));
-  s.protect(region, region);
-  s.expect_4_kb(page + 0x1000, 0x1000);
+  EXPECT_EQ(s.direct(page)->last, page + huge_size - 1);
+  s.protect(host + region, host + region);
+  s.expect_4_kb(page + 0x1000, host + 0x1000);
   EXPECT_FALSE(s.direct(page + region));
   EXPECT_FALSE(s.direct(page + region + large_size - 1));
-  s.expect_4_kb(page + region + large_size, region + large_size);
+  s.expect_4_kb(page + region + large_size, host + region + large_size);
 }
 
 TEST(direct, protected_regions_do_not_matter_where_translated_requests_are_not_checked) {
