@@ -54,6 +54,8 @@ void pipeline::reset() {
   next_walker_ = 0;
   busy_slots_ = 0;
   busy_ = due_ = want_read_ = ended_ = 0;
+  earliest_due_ = never;
+  all_walkers_ = ~walker_set{0} >> (most_walkers - walkers_.size());
   waiting_ports_ = 0;
   responses_ = 0;
   answers_.clear();
@@ -310,10 +312,8 @@ cycle pipeline::next_work(cycle now) const {
   cycle next = lookups_.due();
   if (!answers_.empty()) next = std::min(next, answers_.front().at);
   if (ended_ != 0) return now + 1;
-  if (!walker_queue_.empty() && static_cast<std::size_t>(std::popcount(busy_)) < walkers_.size())
-    return now + 1;
-  for (walker_set due = due_; due != 0; due &= due - 1)
-    next = std::min(next, walkers_[first_of(due)].due);
+  if (!walker_queue_.empty() && busy_ != all_walkers_) return now + 1;
+  next = std::min(next, earliest_due_);
   if (want_read_ != 0) next = std::min(next, memory_port_at_);
   if (!leaving_.empty()) next = std::min(next, memory_port_at_);
   if (waiting_ports_ != 0 && !free_slots_.empty()) {

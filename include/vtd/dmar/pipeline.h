@@ -194,6 +194,7 @@ private:
   void issue(engine::cycle now);
   void start_walks(engine::cycle now);
   void wait_for_walker(std::uint32_t id);
+  void set_due(walker& w, engine::cycle at);
   void replay(std::uint32_t id);
   void withdraw_evicted(std::uint64_t packed);
   void count_lookup(bool context_hit, bool iotlb_hit);
@@ -268,6 +269,9 @@ private:
   // Those that are not idle, that have something due, that want to read, and that have ended.
   walker_set busy_ = 0;
   walker_set due_ = 0;
+  // The earliest of what is due.
+  engine::cycle earliest_due_ = engine::never;
+  walker_set all_walkers_ = 0;
   walker_set want_read_ = 0;
   walker_set ended_ = 0;
   unsigned waiting_ports_ = 0;
