@@ -29,8 +29,8 @@ pipeline::pipeline(const unit_config& config, remap::translator& translator, con
       ports_(config.ports, port_state{config.timing.requests}),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
-      again_(config.timing.requests), walker_queue_(config.timing.requests),
-      leaving_(config.timing.requests) {
+      again_(config.timing.requests), walker_queue_(config.timing.requests), leaving_(config.timing.requests),
+      answers_(config.timing.requests) {
   reset();
 }
 
@@ -77,14 +77,9 @@ bool pipeline::offer(unsigned at, const request& what, cycle seen) {
 void pipeline::answered(unsigned id, bool ok, cycle seen) {
   assert(slots_[id].at == stage::in_memory);
   // Nearly always the latest: memory of one speed answers in order.
-  auto at = answers_.end();
-  while (at != answers_.begin() && (at[-1].at > seen || (at[-1].at == seen && at[-1].id > id)))
-    --at;
-  if (at == answers_.end()) {
-    answers_.push_back({seen, id, ok});
-  } else {
-    answers_.insert(at, {seen, id, ok});
-  }
+  answers_.push_sorted({seen, id, ok}, [seen, id](const answer& other) {
+    return other.at > seen || (other.at == seen && other.id > id);
+  });
 }
 
 // --- Small helpers
@@ -176,9 +171,13 @@ void pipeline::admit(cycle now) {
     free_slots_.pop_back();
     ++busy_slots_;
     slot& s = slots_[id];
-    s = {};
     s.what = p.offered;
     s.sequence = next_sequence_++;
+    s.offset = 0;
+    s.next_waiter = nobody;
+    s.how = completion::done;
+    s.first_lookup = true;
+    s.interrupt = false;
     s.port = static_cast<std::uint8_t>(at);
     s.enabled = state_.translation_enabled;
     s.piece = piece_length(s.what, 0);
@@ -274,8 +273,7 @@ void pipeline::issue(cycle now) {
 void pipeline::respond(cycle now) {
   // In the order of slots, so that the order of the calls that brought the answers does not matter.
   while (!answers_.empty() && answers_.front().at <= now) {
-    const answer taken = answers_.front();
-    answers_.pop_front();
+    const answer taken = answers_.pop();
     slot& s = slots_[taken.id];
     tell(request_step::answered, taken.id, now, {.ok = taken.ok});
     s.offset += s.piece;

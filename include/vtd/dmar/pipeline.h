@@ -11,7 +11,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -259,7 +258,7 @@ private:
     std::uint32_t id = 0;
     bool ok = false;
   };
-  std::deque<answer> answers_;
+  engine::ring<answer> answers_;
   std::vector<std::pair<std::uint64_t, bool>> suspended_;
   std::uint64_t next_sequence_ = 1;
   engine::cycle memory_port_at_ = 0;
