@@ -29,8 +29,8 @@ pipeline::pipeline(const unit_config& config, remap::translator& translator, con
       ports_(config.ports, port_state{config.timing.requests}),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
-      again_(config.timing.requests), walker_queue_(config.timing.requests),
-      leaving_(config.timing.requests) {
+      again_(config.timing.requests), walker_queue_(config.timing.requests), leaving_(config.timing.requests),
+      answers_(config.timing.requests) {
   reset();
 }
 
@@ -54,6 +54,8 @@ void pipeline::reset() {
   next_walker_ = 0;
   busy_slots_ = 0;
   busy_ = due_ = want_read_ = ended_ = 0;
+  earliest_due_ = never;
+  all_walkers_ = ~walker_set{0} >> (most_walkers - walkers_.size());
   waiting_ports_ = 0;
   responses_ = 0;
   answers_.clear();
@@ -75,14 +77,9 @@ bool pipeline::offer(unsigned at, const request& what, cycle seen) {
 void pipeline::answered(unsigned id, bool ok, cycle seen) {
   assert(slots_[id].at == stage::in_memory);
   // Nearly always the latest: memory of one speed answers in order.
-  auto at = answers_.end();
-  while (at != answers_.begin() && (at[-1].at > seen || (at[-1].at == seen && at[-1].id > id)))
-    --at;
-  if (at == answers_.end()) {
-    answers_.push_back({seen, id, ok});
-  } else {
-    answers_.insert(at, {seen, id, ok});
-  }
+  answers_.push_sorted({seen, id, ok}, [seen, id](const answer& other) {
+    return other.at > seen || (other.at == seen && other.id > id);
+  });
 }
 
 // --- Small helpers
@@ -174,9 +171,13 @@ void pipeline::admit(cycle now) {
     free_slots_.pop_back();
     ++busy_slots_;
     slot& s = slots_[id];
-    s = {};
     s.what = p.offered;
     s.sequence = next_sequence_++;
+    s.offset = 0;
+    s.next_waiter = nobody;
+    s.how = completion::done;
+    s.first_lookup = true;
+    s.interrupt = false;
     s.port = static_cast<std::uint8_t>(at);
     s.enabled = state_.translation_enabled;
     s.piece = piece_length(s.what, 0);
@@ -272,8 +273,7 @@ void pipeline::issue(cycle now) {
 void pipeline::respond(cycle now) {
   // In the order of slots, so that the order of the calls that brought the answers does not matter.
   while (!answers_.empty() && answers_.front().at <= now) {
-    const answer taken = answers_.front();
-    answers_.pop_front();
+    const answer taken = answers_.pop();
     slot& s = slots_[taken.id];
     tell(request_step::answered, taken.id, now, {.ok = taken.ok});
     s.offset += s.piece;
@@ -310,10 +310,8 @@ cycle pipeline::next_work(cycle now) const {
   cycle next = lookups_.due();
   if (!answers_.empty()) next = std::min(next, answers_.front().at);
   if (ended_ != 0) return now + 1;
-  if (!walker_queue_.empty() && static_cast<std::size_t>(std::popcount(busy_)) < walkers_.size())
-    return now + 1;
-  for (walker_set due = due_; due != 0; due &= due - 1)
-    next = std::min(next, walkers_[first_of(due)].due);
+  if (!walker_queue_.empty() && busy_ != all_walkers_) return now + 1;
+  next = std::min(next, earliest_due_);
   if (want_read_ != 0) next = std::min(next, memory_port_at_);
   if (!leaving_.empty()) next = std::min(next, memory_port_at_);
   if (waiting_ports_ != 0 && !free_slots_.empty()) {

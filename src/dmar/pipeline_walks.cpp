@@ -2,6 +2,7 @@
 // The walks of a pipeline: who shares one, what they want next, how they end, and what poisons them.
 #include "vtd/dmar/pipeline.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace vtd::dmar {
@@ -17,8 +18,13 @@ void pipeline::table_answered(unsigned index, bool ok, const remap::table_words&
   assert(w.state == walker_state::reading);
   w.words = words;
   w.answer_ok = ok;
-  w.due = seen;
-  due_ |= only(index);
+  set_due(w, seen);
+}
+
+void pipeline::set_due(walker& w, cycle at) {
+  w.due = at;
+  due_ |= only(index_of(w));
+  if (at < earliest_due_) earliest_due_ = at;
 }
 
 // --- A and E: the beginning of a walk
@@ -61,8 +67,7 @@ void pipeline::wait_for_walker(std::uint32_t id) {
 }
 
 void pipeline::start_walks(cycle now) {
-  const walker_set all = ~walker_set{0} >> (64 - walkers_.size());
-  while (!walker_queue_.empty() && busy_ != all) {
+  while (!walker_queue_.empty() && busy_ != all_walkers_) {
     const unsigned index = first_of(~busy_);
     walker& w = walkers_[index];
     const waiting_walk begun = walker_queue_.pop();
@@ -71,7 +76,6 @@ void pipeline::start_walks(cycle now) {
     w.leader = begun.id;
     w.last_waiter = begun.last_waiter;
     w.poisoned = false;
-    w.due = never;
     busy_ |= only(index);
     ++statistics_.walks;
     translator_.start(w.walk, access_of(s), state_.root_table);
@@ -86,10 +90,15 @@ void pipeline::start_walks(cycle now) {
 // --- B: data for walks
 
 void pipeline::advance_walks(cycle now) {
+  if (earliest_due_ > now) return;
+  earliest_due_ = never;
   for (walker_set due = due_; due != 0; due &= due - 1) {
     const unsigned index = first_of(due);
     walker& w = walkers_[index];
-    if (w.due > now) continue;
+    if (w.due > now) {
+      earliest_due_ = std::min(earliest_due_, w.due);
+      continue;
+    }
     due_ &= ~only(index);
     if (w.state == walker_state::structures) {
       translator_.look_up_structures(w.walk);
@@ -107,8 +116,7 @@ void pipeline::continue_walk(walker& w, cycle now) {
   switch (w.walk.wants()) {
   case demand::cache_lookup:
     w.state = walker_state::structures;
-    w.due = now + config_.timing.lookup.structure_lookup;
-    due_ |= me;
+    set_due(w, now + config_.timing.lookup.structure_lookup);
     break;
   case demand::table_read:
     w.state = walker_state::wants_read;

@@ -14,15 +14,21 @@ using engine::picoseconds;
 // --- Transactions of our own
 
 remapping_unit::outgoing::outgoing() {
-  // They stay for good; the pool's payloads come back with them.
+  // It stays for good; the pool's payloads come back with it.
   set_extension(&attributes);
 }
 
 remapping_unit::outgoing::~outgoing() {
-  // They are members: the base class must not delete them.
+  // It is a member: the base class must not delete it.
   clear_extension(&attributes);
-  clear_extension(&table);
 }
+
+remapping_unit::table_read::table_read() {
+  what = kind::table;
+  set_extension(&mark);
+}
+
+remapping_unit::table_read::~table_read() { clear_extension(&mark); }
 
 /// Table reads of requests that pass at once.
 class remapping_unit::table_memory final : public remap::memory_port {
@@ -77,12 +83,10 @@ bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
 } // namespace
 
 remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes) {
-  outgoing& read = pool_.take();
-  read.what = outgoing::kind::table;
+  table_read& read = table_pool_.take();
   read.words = {};
   read.request_ended = false;
-  read.set_extension(&read.table);
-  read.table.coherent = coherent_;
+  read.mark.coherent = coherent_;
   prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
   return read;
 }
@@ -242,7 +246,6 @@ remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload
                                                         std::uint64_t address, spec::source_id source) {
   outgoing& out = pool_.take();
   out.what = outgoing::kind::piece;
-  out.clear_extension(&out.table);
   out.request_ended = false;
   out.original = &original;
   out.attributes.source = source;

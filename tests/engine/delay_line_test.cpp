@@ -31,4 +31,17 @@ TEST(delay_line, keeps_the_order_and_the_bound) {
   EXPECT_TRUE(line.empty());
 }
 
+TEST(ring, stays_sorted_across_its_end) {
+  ring<int> r(4);
+  for (int i = 0; i < 3; ++i) {
+    r.push(0);
+    r.pop();
+  }
+  for (const int value : {5, 3, 9, 4})
+    r.push_sorted(value, [value](int other) { return other > value; });
+  for (const int expected : {3, 4, 5, 9})
+    EXPECT_EQ(r.pop(), expected);
+  EXPECT_TRUE(r.empty());
+}
+
 } // namespace

@@ -11,7 +11,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -194,6 +193,7 @@ private:
   void issue(engine::cycle now);
   void start_walks(engine::cycle now);
   void wait_for_walker(std::uint32_t id);
+  void set_due(walker& w, engine::cycle at);
   void replay(std::uint32_t id);
   void withdraw_evicted(std::uint64_t packed);
   void count_lookup(bool context_hit, bool iotlb_hit);
@@ -258,7 +258,7 @@ private:
     std::uint32_t id = 0;
     bool ok = false;
   };
-  std::deque<answer> answers_;
+  engine::ring<answer> answers_;
   std::vector<std::pair<std::uint64_t, bool>> suspended_;
   std::uint64_t next_sequence_ = 1;
   engine::cycle memory_port_at_ = 0;
@@ -268,6 +268,9 @@ private:
   // Those that are not idle, that have something due, that want to read, and that have ended.
   walker_set busy_ = 0;
   walker_set due_ = 0;
+  // The earliest of what is due.
+  engine::cycle earliest_due_ = engine::never;
+  walker_set all_walkers_ = 0;
   walker_set want_read_ = 0;
   walker_set ended_ = 0;
   unsigned waiting_ports_ = 0;

@@ -29,6 +29,15 @@ public:
     items_[(head_ + count_) & (items_.size() - 1)] = item;
     ++count_;
   }
+  /// As `push`, but before the last ones for which `later(item)` holds: the ring stays sorted.
+  template <class Later>
+  void push_sorted(const Item& item, Later&& later) {
+    push(item);
+    for (std::size_t at = count_ - 1; at != 0 && later((*this)[at - 1]); --at) {
+      (*this)[at] = (*this)[at - 1];
+      (*this)[at - 1] = item;
+    }
+  }
   Item pop() {
     assert(!empty());
     Item item = items_[head_];

@@ -69,7 +69,7 @@ public:
 private:
   friend class target_socket<remapping_unit>;
   // A transaction of ours on the way to memory.
-  struct outgoing final : tlm::tlm_generic_payload {
+  struct outgoing : tlm::tlm_generic_payload {
     outgoing();
     ~outgoing() override;
     enum class kind : std::uint8_t { piece, table, message } what = kind::piece;
@@ -82,7 +82,12 @@ private:
     unsigned char no_byte = TLM_BYTE_DISABLED;
     std::array<std::uint64_t, 2> words{};
     dma_extension attributes;
-    table_read_extension table;
+  };
+  // One that reads a table, and says so.
+  struct table_read final : outgoing {
+    table_read();
+    ~table_read() override;
+    table_read_extension mark;
   };
   struct port_state {
     spec::source_id default_source{};
@@ -135,6 +140,7 @@ private:
   repeated_span way_out_;
   std::vector<port_state> ports_;
   payload_pool<outgoing> pool_;
+  payload_pool<table_read> table_pool_;
   std::unique_ptr<table_memory> table_memory_;
   write_buffer_control* write_buffer_ = nullptr;
   bool coherent_ = false;
