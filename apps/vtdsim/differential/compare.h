@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "vtdsim/differential/deviations.h"
+#include "vtdsim/differential/model_machine.h"
+#include "vtdsim/differential/program.h"
+#include "vtdsim/differential/qemu_machine.h"
+#include "vtdsim/differential/staleness.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace vtdsim::differential {
+
+/// What running one program on both has shown.
+struct comparison {
+  std::optional<difference> unexplained;
+  /// How often each deviation was met.
+  std::map<std::string_view, std::uint64_t> explained;
+  /// Steps that were run.
+  std::uint64_t operations = 0;
+  std::uint64_t dmas = 0;
+  std::uint64_t faults = 0;
+};
+
+/// Runs programs on two machines of one variant, step by step on both, and compares what can be seen.
+class comparer {
+public:
+  comparer(const std::string& qemu, const variant& how) : model_(how, {}), qemu_(qemu, how) {}
+
+  /// The program's variant must be the comparer's. Throws `qemu_error`.
+  comparison run(const program& what);
+  [[nodiscard]] const std::string& qemu_version() const { return qemu_.version(); }
+
+private:
+  struct run_state;
+  void perform(run_state& now, std::size_t index);
+  void submit(run_state& now, const vtd::spec::invalidation_descriptor& what);
+  void follow_register(run_state& now, const step& what);
+  void read_both(run_state& now, std::size_t index, std::uint32_t offset, unsigned bytes);
+  void read_everything(run_state& now, std::size_t index);
+  /// Judges what was read since the last call. False: the program is at its end.
+  bool judge(run_state& now);
+  bool judge(run_state& now, const difference& what);
+  void finish(run_state& now, std::size_t last);
+  std::optional<difference> compare_contents(std::size_t index, bool everywhere, bool buffers);
+  bool matches_another_choice(const program& what, std::size_t last, const run_state& now);
+
+  model_machine model_;
+  qemu_machine qemu_;
+};
+
+} // namespace vtdsim::differential
