@@ -81,10 +81,9 @@ void comparer::follow_register(run_state& now, const step& what) {
 }
 
 void comparer::submit(run_state& now, const spec::invalidation_descriptor& what) {
-  constexpr std::uint64_t queue = layout::tables + (layout::table_pages - 1) * layout::page;
   for (machine* each : {static_cast<machine*>(&qemu_), static_cast<machine*>(&model_)}) {
-    each->store(queue + now.queue_tail, what.lo);
-    each->store(queue + now.queue_tail + 8, what.hi);
+    each->store(layout::queue + now.queue_tail, what.lo);
+    each->store(layout::queue + now.queue_tail + 8, what.hi);
   }
   now.queue_tail = (now.queue_tail + sizeof what) % layout::page;
   qemu_.write_register(reg::iqt::offset, 8, now.queue_tail);

@@ -25,6 +25,11 @@ bool is_dword_or_more_of(const difference& what, std::uint32_t offset) {
          offset < what.address + what.bytes;
 }
 
+// Does the access touch the 64-bit register at this offset?
+bool is_part_of(const difference& what, std::uint32_t offset) {
+  return is_dword_or_more_of(what, offset) || is_dword_or_more_of(what, offset + 4);
+}
+
 // The bits of a 64-bit register that an access of 4 or 8 bytes sees, right-aligned as the access has them.
 std::uint64_t seen_of(std::uint64_t mask, const difference& what, std::uint32_t offset) {
   return what.address >= offset ? mask >> (8 * (what.address - offset)) : mask << (8 * (offset - what.address));
@@ -36,8 +41,52 @@ bool differs_in(std::uint64_t mask, const difference& what, std::uint32_t offset
 
 bool pasid_bits(const difference& what, const circumstances& when) {
   const std::uint32_t at = fault_record_high(when);
-  if (!is_dword_or_more_of(what, at) && !is_dword_or_more_of(what, at + 4)) return false;
-  return differs_in(reg::frcd_hi::pv::mask, what, at);
+  return is_part_of(what, at) && differs_in(reg::frcd_hi::pv::mask, what, at);
+}
+
+bool event_pending(const difference& what, const circumstances& /*when*/) {
+  if (!is_dword_or_more_of(what, reg::fectl::offset)) return false;
+  const std::uint64_t bit = seen_of(reg::fectl::ip::mask, what, reg::fectl::offset);
+  return (what.ours ^ what.theirs) == bit && (what.theirs & bit) != 0;
+}
+
+bool fault_address(const difference& what, const circumstances& when) {
+  const auto cap = when.run->how->capabilities().cap;
+  const std::uint32_t at = cap.fault_record_offset();
+  return is_part_of(what, at) && differs_in(~spec::low_bits(cap.mgaw()), what, at);
+}
+
+bool root_table_bits(const difference& what, const circumstances& when) {
+  const std::uint64_t beyond = ~spec::low_bits(when.run->how->capabilities().host_address_width);
+  return is_part_of(what, reg::rtaddr::offset) &&
+         differs_in(beyond | reg::rtaddr::ttm::mask, what, reg::rtaddr::offset);
+}
+
+bool context_granularity(const difference& what, const circumstances& /*when*/) {
+  if (!is_part_of(what, reg::ccmd::offset) || !differs_in(reg::ccmd::caig::mask, what, reg::ccmd::offset))
+    return false;
+  const auto done = [&](std::uint64_t value) {
+    const std::uint64_t whole = what.address == reg::ccmd::offset ? value : value << 32;
+    return static_cast<spec::context_granularity>(reg::ccmd::caig::get(whole));
+  };
+  return done(what.ours) == spec::context_granularity::domain &&
+         done(what.theirs) == spec::context_granularity::global;
+}
+
+// Our unit has no queue and remaps no interrupts yet; their registers and bits read 0.
+bool not_built(const difference& what, const circumstances& when) {
+  if (model_machine::has_queue() || what.what != difference::kind::register_value) return false;
+  if (what.address >= reg::iqh::offset && what.address < reg::irta::offset + 8) return true;
+  // What stands in for descriptors leaves its traces.
+  const std::uint32_t iotlb = when.run->how->capabilities().ecap.iotlb_offset();
+  if (what.address - reg::ccmd::offset < 8 || what.address - iotlb < 16) {
+    return std::any_of(when.run->steps.begin(), when.run->steps.end(),
+                       [](const step& each) { return each.kind == step_kind::submit; });
+  }
+  constexpr std::uint64_t ecap_bits =
+      reg::ecap_reg::qi::mask | reg::ecap_reg::ir::mask | reg::ecap_reg::eim::mask | reg::ecap_reg::mhmv::mask;
+  if (is_dword_or_more_of(what, reg::ecap_reg::offset)) return differs_in(ecap_bits, what, reg::ecap_reg::offset);
+  return is_dword_or_more_of(what, reg::gsts::offset) && differs_in(reg::gsts::qies::mask, what, reg::gsts::offset);
 }
 
 constexpr std::array deviations{
@@ -45,6 +94,20 @@ constexpr std::array deviations{
               "QEMU stores the PASID \"none\" (all ones) of a request without one in PV; PV means nothing "
               "while PP = 0, and has no place in records of legacy mode",
               pasid_bits, false},
+    deviation{"fault_record_address", side::qemu, "10.4.14",
+              "QEMU stores address bits beyond MGAW in FI; they read 0 in hardware", fault_address, false},
+    deviation{"fault_event_pending", side::qemu, "7.4, 10.4.10",
+              "QEMU clears FECTL.IP only when FSTS is written; software that frees the last record has cleared "
+              "the cause, and IP goes with it",
+              event_pending, false},
+    deviation{"root_table_bits", side::open, "10.4.6",
+              "reserved bits of RTADDR (TTM without scalable mode, beyond the host address width) keep what was "
+              "written in QEMU, and read 0 here",
+              root_table_bits, false},
+    deviation{"context_granularity", side::open, "6.5.1.1, 10.4.7",
+              "QEMU widens a domain-selective invalidation of contexts to a global one and says so in CAIG; "
+              "hardware may",
+              context_granularity, false},
     deviation{name::compression, side::open, "7.3.1",
               "a part may drop a fault of a requester that has a record already. QEMU does, and so does our "
               "unit when it is configured so, as it is here; without it PFO would be set",
@@ -53,6 +116,10 @@ constexpr std::array deviations{
               "memory was changed and no invalidation has made the unit forget; the old entry and the new one "
               "are both right. QEMU's result is that of one of our cache configurations",
               nullptr, true},
+    deviation{"queue_not_built", side::ours, "6.5.2",
+              "our unit has no invalidation queue and no interrupt remapping yet; descriptors are done by its "
+              "registers instead",
+              not_built, false},
 };
 
 } // namespace

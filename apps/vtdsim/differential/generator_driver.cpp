@@ -57,6 +57,7 @@ void generator_state::make_domain() {
 
 void generator_state::attach(unsigned device) {
   const std::uint64_t at = tables_.context_entry(root_, devices[device]);
+  if (at == 0) return;
   const std::size_t index = random_.below(domains_.size());
   const domain& in = domains_[index];
   spec::context_entry entry;
@@ -78,9 +79,8 @@ void generator_state::set_root() {
 }
 
 void generator_state::start_queue() {
-  constexpr std::uint64_t queue = layout::tables + (layout::table_pages - 1) * layout::page;
   write(reg::iqt::offset, 8, 0, "queue tail");
-  write_any_way(reg::iqa::offset, queue, "queue");
+  write_any_way(reg::iqa::offset, layout::queue, "queue");
   command_ |= reg::gcmd::qie::mask;
   order(0, "queue on");
 }

@@ -263,6 +263,7 @@ void generator_state::spoil_context() {
   const auto device = static_cast<unsigned>(random_.below(device_count));
   const std::uint64_t root_at = table_writer::root_entry(root_, devices[device]);
   const std::uint64_t at = tables_.context_entry(root_, devices[device]);
+  if (at == 0) return;
   const spec::context_entry old = tables_.context(at);
   const std::uint64_t old_root = tables_.load(root_at);
   spec::context_entry entry = old;
@@ -337,7 +338,9 @@ void generator_state::spoil_context() {
 void generator_state::change_context() {
   if (root_ == 0 || domains_.empty()) return;
   const auto device = static_cast<unsigned>(random_.below(device_count));
-  const spec::context_entry old = tables_.context(tables_.context_entry(root_, devices[device]));
+  const std::uint64_t at = tables_.context_entry(root_, devices[device]);
+  if (at == 0) return;
+  const spec::context_entry old = tables_.context(at);
   if (domains_.size() < 4 && tables_.has_room(4) && random_.chance(20)) make_domain();
   attach(device);
   if (old.present() || caps_.cap.cm())
@@ -421,7 +424,9 @@ void generator_state::new_root_table() {
   const std::uint64_t old = root_;
   root_ = tables_.new_root();
   for (const spec::source_id device : devices) {
-    const spec::context_entry entry = tables_.context(tables_.context_entry(old, device));
+    const std::uint64_t at = tables_.context_entry(old, device);
+    if (at == 0) continue;
+    const spec::context_entry entry = tables_.context(at);
     if (random_.chance(80)) tables_.set_context(tables_.context_entry(root_, device), entry, "as before");
   }
   set_root();

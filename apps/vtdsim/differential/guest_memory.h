@@ -15,6 +15,8 @@ inline constexpr std::uint64_t memory = 64U << 20;
 /// Tables and queues of programs; zero at the start.
 inline constexpr std::uint64_t tables = 0x100000;
 inline constexpr std::uint64_t table_pages = 128;
+/// The last of them is the invalidation queue.
+inline constexpr std::uint64_t queue = tables + (table_pages - 1) * page;
 /// Pages of data, filled with a pattern.
 inline constexpr std::uint64_t data = 0x200000;
 inline constexpr std::uint64_t data_pages = 16;

@@ -19,6 +19,7 @@ vtd::dmar::unit_config config_of(const variant& how, const model_choice& choice)
   vtd::dmar::unit_config config;
   config.name = "differential";
   config.caps = how.capabilities();
+  if (!model_machine::has_queue()) config.caps.ecap.set_qi(false).set_ir(false).set_mhmv(0);
   // One record, and QEMU drops a second fault of its requester: a choice of the part (VT-d 7.3.1).
   config.compress_faults = true;
   const auto shape = [&](bool there, unsigned entries) {
@@ -60,6 +61,8 @@ void model_machine::restart(const model_choice& choice) {
     changed_[device] = false;
   }
   memory_.reset();
+  queue_on_ = false;
+  queue_ = 0;
   forget();
 }
 
@@ -71,6 +74,8 @@ void model_machine::forget() {
 void model_machine::reset() {
   settle();
   world_->unit.reset(true);
+  queue_on_ = false;
+  queue_ = 0;
 }
 
 picoseconds model_machine::now() const {
@@ -82,6 +87,11 @@ void model_machine::settle() { world_->wheel.run(world_->wheel.now() + 1000000);
 void model_machine::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value) {
   world_->unit.write_register(offset, bytes, value, now());
   settle();
+  if (has_queue()) return;
+  if (offset == reg::gcmd::offset) queue_on_ = reg::gcmd::qie::get(static_cast<std::uint32_t>(value)) != 0;
+  if (offset == reg::iqa::offset && bytes == 8) queue_ = value;
+  if (offset == reg::iqa::offset && bytes == 4) queue_ = (queue_ >> 32 << 32) | value;
+  if (offset == reg::iqa::offset + 4) queue_ = (queue_ & 0xffffffff) | value << 32;
 }
 
 void model_machine::read_register(std::uint32_t offset, unsigned bytes, std::uint64_t* out) {
@@ -160,6 +170,7 @@ bool model_machine::read_table(std::uint64_t address, unsigned bytes, remap::tab
 
 void model_machine::submit(const vtd::spec::invalidation_descriptor& raw) {
   namespace spec = vtd::spec;
+  if (!queue_on_ || queue_ != layout::queue) return;
   const auto write = [this]<class Register>(Register, std::uint64_t value) {
     write_register(world_->unit.registers().template offset_of<Register>(), 8, value);
   };

@@ -19,6 +19,10 @@ std::uint64_t table_writer::load(std::uint64_t address) const {
   return found == words_.end() ? 0 : found->second;
 }
 
+bool table_writer::is_table(std::uint64_t address) {
+  return address >= layout::tables && address < layout::queue;
+}
+
 std::uint64_t table_writer::new_table() {
   if (!has_room(1)) return 0;
   return layout::tables + used_++ * layout::page;
@@ -42,6 +46,7 @@ std::uint64_t table_writer::new_root() {
 
 std::uint64_t table_writer::context_entry(std::uint64_t root, spec::source_id device) const {
   const spec::root_entry entry{load(root_entry(root, device)), 0};
+  if (!is_table(entry.context_table())) return 0;
   return entry.context_table() + std::uint64_t{device.devfn()} * sizeof(spec::context_entry);
 }
 
@@ -60,7 +65,7 @@ std::uint64_t table_writer::entry_of(const domain& in, std::uint64_t iova, unsig
     // A leaf, or an entry that was spoilt: nothing of ours is below it.
     if (!entry.present() || entry.page_size()) return 0;
     table = entry.address();
-    if (table < layout::tables || table >= layout::tables + layout::table_pages * layout::page) return 0;
+    if (!is_table(table)) return 0;
   }
 }
 

@@ -71,6 +71,7 @@ public:
   /// A root table with context tables for the buses of all devices.
   [[nodiscard]] std::uint64_t new_root();
   [[nodiscard]] static std::uint64_t root_entry(std::uint64_t root, vtd::spec::source_id device);
+  /// 0: the root entry was spoilt.
   [[nodiscard]] std::uint64_t context_entry(std::uint64_t root, vtd::spec::source_id device) const;
   void set_context(std::uint64_t address, const vtd::spec::context_entry& entry, std::string note);
   [[nodiscard]] vtd::spec::context_entry context(std::uint64_t address) const {
@@ -83,6 +84,8 @@ public:
   [[nodiscard]] std::uint64_t entry_of(const domain& in, std::uint64_t iova, unsigned level) const;
 
 private:
+  [[nodiscard]] static bool is_table(std::uint64_t address);
+
   // The last page is the invalidation queue.
   static constexpr unsigned most_tables = layout::table_pages - 2;
   std::vector<step>& steps_;
