@@ -31,7 +31,11 @@ struct comparer::run_state {
   std::uint64_t ccmd = 0;
   std::uint64_t iotlb = 0;
   std::uint64_t queue_tail = 0;
+  std::optional<difference> explained_record;
   bool stale = false;
+  bool cached = false;
+  std::uint64_t iqa = 0;
+  bool queue_on = false;
   bool ended = false;
 };
 
@@ -49,6 +53,10 @@ void comparer::read_everything(run_state& now, std::size_t index) {
   read_both(now, index, record + 8, 8);
 }
 
+void comparer::read_ahead(run_state& now) {
+  if (model_.unit().translation_enabled()) now.memory.add_contexts(devices, model_.unit().root_table());
+}
+
 // Register writes that matter to what caches may hold.
 void comparer::follow_register(run_state& now, const step& what) {
   const std::uint32_t iotlb_base = now.caps.ecap.iotlb_offset();
@@ -61,6 +69,9 @@ void comparer::follow_register(run_state& now, const step& what) {
       value = (value & 0xffffffff) | (what.value << 32);
     return what.address == (what.bytes == 8 ? offset : offset + 4);
   };
+  follow(now.iqa, reg::iqa::offset);
+  if (what.address == reg::gcmd::offset && what.bytes == 4)
+    now.queue_on = reg::gcmd::qie::get(static_cast<std::uint32_t>(what.value)) != 0;
   follow(now.iva, iotlb_base + reg::iva::offset);
   if (follow(now.ccmd, reg::ccmd::offset) && reg::ccmd::icc::get(now.ccmd) != 0) {
     now.memory.invalidate_contexts(
@@ -81,6 +92,8 @@ void comparer::follow_register(run_state& now, const step& what) {
 }
 
 void comparer::submit(run_state& now, const spec::invalidation_descriptor& what) {
+  // Without its set-up there is no queue, and nothing to say about it.
+  if (!now.queue_on || now.iqa != layout::queue) return;
   for (machine* each : {static_cast<machine*>(&qemu_), static_cast<machine*>(&model_)}) {
     each->store(layout::queue + now.queue_tail, what.lo);
     each->store(layout::queue + now.queue_tail + 8, what.hi);
@@ -96,6 +109,7 @@ void comparer::submit(run_state& now, const spec::invalidation_descriptor& what)
     const spec::context_cache_descriptor d(what);
     now.memory.invalidate_contexts(d.granularity(), d.domain_id(), d.source(),
                                    spec::function_mask_bits(d.function_mask()));
+    read_ahead(now);
   } else if (what.is(spec::descriptor_type::iotlb)) {
     const spec::iotlb_descriptor d(what);
     now.memory.invalidate_pages(d.granularity(), d.domain_id(), d.range(), d.hint());
@@ -119,6 +133,8 @@ void comparer::perform(run_state& now, std::size_t index) {
     qemu_.write_register(offset, what.bytes, what.value);
     model_.write_register(offset, what.bytes, what.value);
     follow_register(now, what);
+    if (offset == reg::gcmd::offset || offset == reg::ccmd::offset || offset == reg::ccmd::offset + 4)
+      read_ahead(now);
     read_both(now, index, offset & ~7U, 8);
     read_both(now, index, reg::gsts::offset, 4);
     read_both(now, index, reg::fsts::offset, 4);
@@ -134,16 +150,22 @@ void comparer::perform(run_state& now, std::size_t index) {
     model_.reset();
     now.memory.clear();
     now.queue_tail = 0;
+    now.iqa = 0;
+    now.queue_on = false;
     read_everything(now, index);
     return;
   case step_kind::dma:
     break;
   }
+  now.cached = false;
   for (std::uint64_t done = 0; done < what.what.bytes && model_.unit().translation_enabled();) {
     const std::uint64_t address = what.what.address + done;
-    const remap::dma_access access{devices[what.what.device], remap::access_kind::read,
+    const remap::dma_access access{devices[what.what.device],
+                                   what.what.to_memory ? remap::access_kind::write : remap::access_kind::read,
                                    remap::address_type::untranslated, address};
+    now.cached |= now.memory.may_hold_page(access.source, address);
     now.stale |= now.memory.may_be_stale(access, model_.unit().root_table());
+    now.memory.add(access, model_.unit().root_table());
     done += vtd::dmar::unit::page_piece(address, what.what.bytes - done);
   }
   qemu_.dma(what.what);
@@ -151,7 +173,6 @@ void comparer::perform(run_state& now, std::size_t index) {
   ++now.out.dmas;
   now.faulted_step = index;
   now.faults = model_.faults();
-  now.memory.add(model_.table_reads(), model_.faults());
   read_both(now, index, reg::fsts::offset, 4);
   read_both(now, index, reg::fectl::offset, 4);
   read_both(now, index, record, 8);
@@ -159,6 +180,13 @@ void comparer::perform(run_state& now, std::size_t index) {
 }
 
 bool comparer::judge(run_state& now, const difference& what) {
+  // A record that was explained when it was made stays as it is.
+  constexpr std::uint64_t but_f = ~reg::frcd_hi::f::mask;
+  const bool is_record = what.what == difference::kind::register_value && what.bytes == 8 &&
+                         what.address == now.caps.cap.fault_record_offset() + reg::frcd_hi::offset;
+  if (is_record && now.explained_record && (what.ours & but_f) == now.explained_record->ours &&
+      (what.theirs & but_f) == now.explained_record->theirs && ((what.ours ^ what.theirs) & ~but_f) == 0)
+    return true;
   const auto of_step = [&](const sample& s) { return s.step == what.step; };
   const auto first = std::find_if(now.samples.begin(), now.samples.end(), of_step);
   const auto end = std::find_if_not(first, now.samples.end(), of_step);
@@ -166,11 +194,19 @@ bool comparer::judge(run_state& now, const difference& what) {
   when.run = &now.run;
   when.at = &now.run.steps[what.step];
   when.samples = {first, end};
-  if (what.step == now.faulted_step) when.faults = now.faults;
+  if (what.step == now.faulted_step) {
+    when.faults = now.faults;
+    when.cached = now.cached;
+  }
   for (const deviation& each : all_deviations()) {
     if (each.explains == nullptr || !each.explains(what, when)) continue;
     ++now.out.explained[each.name];
     now.ended |= each.parts_ways;
+    if (is_record) {
+      now.explained_record = what;
+      now.explained_record->ours &= but_f;
+      now.explained_record->theirs &= but_f;
+    }
     return !each.parts_ways;
   }
   now.out.unexplained = what;
@@ -209,54 +245,73 @@ std::optional<difference> comparer::compare_contents(std::size_t index, bool eve
   return {};
 }
 
+void comparer::replay_on_model(const program& what, std::size_t last, const model_choice& choice) {
+  model_.restart(choice);
+  for (std::size_t i = 0; i <= last; ++i) {
+    const step& each = what.steps[i];
+    model_.forget();
+    switch (each.kind) {
+    case step_kind::store:
+      model_.store(each.address, each.value);
+      break;
+    case step_kind::write_register:
+      model_.write_register(static_cast<std::uint32_t>(each.address), each.bytes, each.value);
+      break;
+    case step_kind::read_register:
+      break;
+    case step_kind::dma:
+      model_.dma(each.what);
+      break;
+    case step_kind::submit:
+      model_.submit({each.address, each.value});
+      break;
+    case step_kind::reset:
+      model_.reset();
+      break;
+    }
+  }
+}
+
 // Is what QEMU shows now what one of our other configurations of caches would show?
 bool comparer::matches_another_choice(const program& what, std::size_t last, const run_state& now) {
-  const std::vector<sample> seen(std::find_if(now.samples.begin(), now.samples.end(),
-                                              [=](const sample& s) { return s.step == last; }),
-                                 now.samples.end());
+  std::vector<sample> seen(std::find_if(now.samples.begin(), now.samples.end(),
+                                        [=](const sample& s) { return s.step == last; }),
+                           now.samples.end());
   for (unsigned bits = 0; bits < 8; ++bits) {
     model_choice choice;
     choice.context_cache = (bits & 1) != 0;
     choice.iotlb = (bits & 2) != 0;
     choice.structure_caches = (bits & 4) != 0;
-    model_.restart(choice);
-    for (std::size_t i = 0; i <= last; ++i) {
-      const step& each = what.steps[i];
-      switch (each.kind) {
-      case step_kind::store:
-        model_.store(each.address, each.value);
-        break;
-      case step_kind::write_register:
-        model_.write_register(static_cast<std::uint32_t>(each.address), each.bytes, each.value);
-        break;
-      case step_kind::read_register:
-        break;
-      case step_kind::dma:
-        model_.dma(each.what);
-        break;
-      case step_kind::submit:
-        model_.submit({each.address, each.value});
-        break;
-      case step_kind::reset:
-        model_.reset();
-        break;
-      }
-    }
+    replay_on_model(what, last, choice);
+    for (sample& s : seen)
+      model_.read_register(s.offset, s.bytes, &s.ours);
+    const circumstances when{&what, &what.steps[last], model_.faults(), now.cached, seen};
     const bool same = std::all_of(seen.begin(), seen.end(), [&](const sample& s) {
-      std::uint64_t value = 0;
-      model_.read_register(s.offset, s.bytes, &value);
-      const difference d{difference::kind::register_value, s.offset, s.bytes, value, s.theirs, last};
-      if (value == s.theirs) return true;
-      circumstances when;
-      when.run = &what;
-      when.at = &what.steps[last];
+      if (s.ours == s.theirs) return true;
+      const difference d{difference::kind::register_value, s.offset, s.bytes, s.ours, s.theirs, last};
       return std::any_of(all_deviations().begin(), all_deviations().end(), [&](const deviation& each) {
-        return each.explains != nullptr && !each.parts_ways && each.explains(d, when);
+        return each.explains != nullptr && each.explains(d, when);
       });
     });
     if (same && !compare_contents(last, false, true)) return true;
   }
   return false;
+}
+
+// Old or new are both right, and the next steps would depend on which it was.
+void comparer::end_stale(run_state& now, std::size_t index) {
+  judge(now);
+  std::optional<difference> found = now.out.unexplained;
+  if (!found && !now.ended) found = compare_contents(index, false, true);
+  if (!found) return;
+  now.out.unexplained.reset();
+  if (matches_another_choice(now.run, index, now)) {
+    ++now.out.explained[name::stale];
+  } else if (now.memory.may_pass_through(devices[now.run.steps[index].what.device])) {
+    ++now.out.explained[name::early_pass_through];
+  } else {
+    now.out.unexplained = found;
+  }
 }
 
 void comparer::finish(run_state& now, std::size_t last) {
@@ -294,15 +349,8 @@ comparison comparer::run(const program& what) {
       if (!fault.recorded && !fault.suppressed && !overflow) ++now.out.explained[name::compression];
     }
     if (now.stale) {
-      // Old or new: the next steps would depend on which it was.
-      if (!judge(now) || compare_contents(index, false, true)) {
-        now.out.unexplained.reset();
-        if (matches_another_choice(what, index, now)) {
-          ++now.out.explained[name::stale];
-        } else {
-          now.out.unexplained = difference{difference::kind::memory, 0, 1, 0, 0, index};
-        }
-      }
+      end_stale(now, index);
+      qemu_.sync();
       return now.out;
     }
     if (!judge(now)) break;

@@ -39,14 +39,18 @@ private:
   struct run_state;
   void perform(run_state& now, std::size_t index);
   void submit(run_state& now, const vtd::spec::invalidation_descriptor& what);
+  void read_ahead(run_state& now);
   void follow_register(run_state& now, const step& what);
   void read_both(run_state& now, std::size_t index, std::uint32_t offset, unsigned bytes);
   void read_everything(run_state& now, std::size_t index);
   /// Judges what was read since the last call. False: the program is at its end.
   bool judge(run_state& now);
   bool judge(run_state& now, const difference& what);
+  /// Ends a program at a DMA that may have used an old entry.
+  void end_stale(run_state& now, std::size_t index);
   void finish(run_state& now, std::size_t last);
   std::optional<difference> compare_contents(std::size_t index, bool everywhere, bool buffers);
+  void replay_on_model(const program& what, std::size_t last, const model_choice& choice);
   bool matches_another_choice(const program& what, std::size_t last, const run_state& now);
 
   model_machine model_;

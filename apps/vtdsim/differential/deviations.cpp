@@ -73,6 +73,48 @@ bool context_granularity(const difference& what, const circumstances& /*when*/) 
          done(what.theirs) == spec::context_granularity::global;
 }
 
+bool has_fault(const circumstances& when, std::initializer_list<spec::fault_condition> wanted) {
+  return std::any_of(when.faults.begin(), when.faults.end(), [&](const auto& fault) {
+    return std::find(wanted.begin(), wanted.end(), fault.condition) != wanted.end();
+  });
+}
+
+// Ours has recorded a fault (or has lost one), QEMU has not.
+bool only_ours_faulted(const difference& what, const circumstances& when) {
+  const sample* const status = when.find(reg::fsts::offset);
+  return what.what == difference::kind::register_value && status != nullptr && status->ours != status->theirs &&
+         (status->theirs & ~status->ours) == 0;
+}
+
+bool cached_rights(const difference& what, const circumstances& when) {
+  if (!when.cached || !has_fault(when, {spec::fault_condition::lgn_2, spec::fault_condition::lgn_3})) return false;
+  if (only_ours_faulted(what, when)) return true;
+  // The next page of the DMA faulted as well, and that was recorded.
+  return is_part_of(what, when.run->how->capabilities().cap.fault_record_offset()) &&
+         std::any_of(when.faults.begin(), when.faults.end(), [&](const auto& fault) {
+           return spec::page_base(fault.access.address) == what.theirs;
+         });
+}
+
+bool pass_through_width(const difference& what, const circumstances& when) {
+  return has_fault(when, {spec::fault_condition::lgn_1_3}) && only_ours_faulted(what, when);
+}
+
+bool context_reserved(const difference& what, const circumstances& when) {
+  const sample* const status = when.find(reg::fsts::offset);
+  return what.what == difference::kind::register_value && has_fault(when, {spec::fault_condition::lct_3}) &&
+         status != nullptr && status->ours != status->theirs && (status->ours & ~status->theirs) == 0;
+}
+
+bool order_of_checks(const difference& what, const circumstances& when) {
+  const std::uint32_t at = fault_record_high(when);
+  if (!is_part_of(what, at) || what.bytes != 8) return false;
+  if (!differs_in(reg::frcd_hi::fr::mask | reg::frcd_hi::pv::mask, what, at)) return false;
+  const auto theirs = static_cast<spec::fault_reason>(reg::frcd_hi::fr::get(what.theirs));
+  return has_fault(when, {spec::fault_condition::lsl_2, spec::fault_condition::lsl_1}) &&
+         (theirs == spec::fault_reason::no_read_permission || theirs == spec::fault_reason::no_write_permission);
+}
+
 // Our unit has no queue and remaps no interrupts yet; their registers and bits read 0.
 bool not_built(const difference& what, const circumstances& when) {
   if (model_machine::has_queue() || what.what != difference::kind::register_value) return false;
@@ -116,6 +158,26 @@ constexpr std::array deviations{
               "memory was changed and no invalidation has made the unit forget; the old entry and the new one "
               "are both right. QEMU's result is that of one of our cache configurations",
               nullptr, true},
+    deviation{name::early_pass_through, side::qemu, "6.2.3, 6.5",
+              "memory was changed without an invalidation, and QEMU goes on passing requests through: it decides "
+              "about that when translation is turned on, a root table is taken over or contexts are "
+              "invalidated, not when a request comes",
+              nullptr, true},
+    deviation{"cached_rights", side::qemu, "3.7.1, 7.1.3",
+              "a request that finds its page in QEMU's IOTLB without the right it needs is blocked, but no fault "
+              "is recorded",
+              cached_rights, true},
+    deviation{"pass_through_width", side::qemu, "3.4.3, 7.1.3 (LGN.1)",
+              "QEMU lets requests of a pass-through context through whatever their address is", pass_through_width,
+              true},
+    deviation{"context_reserved_hidden", side::qemu, "7.2.1, 7.1.3 (LCT.3)",
+              "a reserved bit in a context entry with FPD = 1: QEMU records the fault, though the condition is a "
+              "qualified one",
+              context_reserved, true},
+    deviation{"order_of_checks", side::open, "7.1.3",
+              "QEMU refuses for a missing right at each level before it looks at reserved bits of that entry, or "
+              "at the tables below; our unit adds up the rights and judges them at the leaf. Sources differ",
+              order_of_checks, false},
     deviation{"queue_not_built", side::ours, "6.5.2",
               "our unit has no invalidation queue and no interrupt remapping yet; descriptors are done by its "
               "registers instead",

@@ -45,6 +45,8 @@ struct circumstances {
   const step* at = nullptr;
   /// Faults that our unit met in the step.
   std::span<const vtd::dmar::fault_report> faults;
+  /// May QEMU have held, before a DMA, a translation that was read for this device and a page of this DMA?
+  bool cached = false;
   /// Everything that was read after the step.
   std::span<const sample> samples;
 
@@ -83,6 +85,7 @@ namespace name {
 // Those that the comparison itself finds out.
 inline constexpr std::string_view compression = "fault_compression";
 inline constexpr std::string_view stale = "stale_translation";
+inline constexpr std::string_view early_pass_through = "early_pass_through";
 } // namespace name
 
 } // namespace vtdsim::differential

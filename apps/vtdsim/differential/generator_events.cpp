@@ -19,7 +19,11 @@ constexpr std::uint64_t mega2 = std::uint64_t{1} << 21;
 } // namespace
 
 program generator_state::make() {
-  if (random_.chance(95)) bring_up();
+  if (random_.chance(95)) {
+    bring_up();
+  } else {
+    queued_ = false;
+  }
   for (std::uint64_t events = random_.between(8, 30); events != 0; --events)
     event();
   return std::move(out_);

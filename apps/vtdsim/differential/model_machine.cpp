@@ -55,7 +55,6 @@ void model_machine::restart(const model_choice& choice) {
   choice_ = choice;
   world_.emplace(config_of(how_, choice), static_cast<vtd::dmar::unit_ports&>(*this));
   world_->unit.set_fault_observer(this);
-  world_->unit.set_walk_observer(this);
   for (unsigned device = 0; device < device_count; ++device) {
     if (changed_[device]) fill_with_pattern(device, buffers_[device]);
     changed_[device] = false;
@@ -64,11 +63,6 @@ void model_machine::restart(const model_choice& choice) {
   queue_on_ = false;
   queue_ = 0;
   forget();
-}
-
-void model_machine::forget() {
-  faults_.clear();
-  reads_.clear();
 }
 
 void model_machine::reset() {

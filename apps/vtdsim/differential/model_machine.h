@@ -5,7 +5,6 @@
 #include "vtdsim/differential/variant.h"
 
 #include "vtd/dmar/unit.h"
-#include "vtd/remap/observer.h"
 #include "vtd/spec/invalidation.h"
 
 #include <array>
@@ -32,8 +31,7 @@ struct model_choice {
 class model_machine final : public machine,
                             private vtd::dmar::unit_ports,
                             private vtd::dmar::fault_observer,
-                            private vtd::remap::memory_port,
-                            private vtd::remap::walk_observer {
+                            private vtd::remap::memory_port {
 public:
   model_machine(const variant& how, const model_choice& choice);
   ~model_machine() override;
@@ -51,10 +49,9 @@ public:
 
   // What comparing wants to know beyond what software sees.
 
-  /// Faults since `forget`, recorded or not, and table reads.
+  /// Faults since `forget`, recorded or not.
   [[nodiscard]] const std::vector<vtd::dmar::fault_report>& faults() const { return faults_; }
-  [[nodiscard]] const std::vector<vtd::remap::table_read>& table_reads() const { return reads_; }
-  void forget();
+  void forget() { faults_.clear(); }
   [[nodiscard]] const vtd::dmar::unit& unit() const { return world_->unit; }
   [[nodiscard]] const variant& how() const { return how_; }
   /// Does the unit have an invalidation queue? If not, `submit` stands in for one.
@@ -87,7 +84,6 @@ private:
   bool read_table(std::uint64_t address, unsigned bytes, vtd::remap::table_words& out,
                   vtd::engine::picoseconds& delay) override;
   void on_fault(const vtd::dmar::fault_report& report) override { faults_.push_back(report); }
-  void on_table_read(const vtd::remap::table_read& read) override { reads_.push_back(read); }
 
   const variant& how_;
   model_choice choice_;
@@ -96,7 +92,6 @@ private:
   std::array<std::array<std::byte, device_buffer>, device_count> buffers_{};
   std::array<bool, device_count> changed_{};
   std::vector<vtd::dmar::fault_report> faults_;
-  std::vector<vtd::remap::table_read> reads_;
   // The transfer under way, a page's worth at a time.
   transfer current_{};
   bool blocked_ = false;

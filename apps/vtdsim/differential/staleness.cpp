@@ -22,12 +22,14 @@ bool is_present(remap::table_kind kind, std::uint64_t low) {
 }
 
 // Nor is one that faulted by what is in it, other than by its rights.
-bool is_about_rights(spec::fault_condition condition) {
+bool blames_the_entry(spec::fault_condition condition) {
   switch (condition) {
-  case spec::fault_condition::lgn_2:
-  case spec::fault_condition::lgn_3:
-  case spec::fault_condition::lgn_2_np:
-  case spec::fault_condition::lgn_3_np:
+  case spec::fault_condition::lrt_3:
+  case spec::fault_condition::lct_3:
+  case spec::fault_condition::lct_4_1:
+  case spec::fault_condition::lct_4_2:
+  case spec::fault_condition::lsl_2:
+  case spec::fault_condition::lgn_4:
     return true;
   default:
     return false;
@@ -41,36 +43,20 @@ void staleness::clear() {
   pages_.clear();
 }
 
-std::uint16_t staleness::domain_of(spec::source_id source) const {
-  for (auto item = contexts_.rbegin(); item != contexts_.rend(); ++item) {
-    if (!item->is_root && item->source == source) return item->domain;
-  }
-  return 0;
-}
-
-void staleness::add(std::span<const remap::table_read> reads,
-                    std::span<const vtd::dmar::fault_report> faults) {
-  for (std::size_t i = 0; i < reads.size(); ++i) {
-    const remap::table_read& read = reads[i];
-    if (read.failed) continue;
-    if (!caching_mode_) {
-      if (!is_present(read.kind, read.seen.lo())) continue;
-      const bool last = i + 1 == reads.size() || reads[i + 1].input_address != read.input_address;
-      const bool broken = last && std::any_of(faults.begin(), faults.end(), [&](const auto& fault) {
-                            return fault.access.address == read.input_address &&
-                                   !is_about_rights(fault.condition);
-                          });
-      if (broken) continue;
-    }
-    if (read.kind == remap::table_kind::paging) {
-      pages_.push_back({read.source, domain_of(read.source), read.input_address, read.level,
-                        is_leaf(read.level, read.seen.lo()), read.address, read.seen.lo()});
-    } else {
-      const spec::context_entry entry{read.seen.lo(), read.seen.hi()};
-      contexts_.push_back(
-          {read.source, entry.domain_id(), read.kind == remap::table_kind::root, read.address, read.seen});
+void staleness::add(const remap::dma_access& access, std::uint64_t root_table) {
+  path now = walk(access, root_table);
+  if (!caching_mode_) {
+    const bool broken = blames_the_entry(now.condition);
+    if (!now.pages.empty()) {
+      if (broken || !is_present(remap::table_kind::paging, now.pages.back().value)) now.pages.pop_back();
+    } else if (!now.contexts.empty()) {
+      const context_item& last = now.contexts.back();
+      const auto kind = last.is_root ? remap::table_kind::root : remap::table_kind::context;
+      if (broken || !is_present(kind, last.words.lo())) now.contexts.pop_back();
     }
   }
+  contexts_.insert(contexts_.end(), now.contexts.begin(), now.contexts.end());
+  pages_.insert(pages_.end(), now.pages.begin(), now.pages.end());
 }
 
 void staleness::invalidate_contexts(spec::context_granularity what, std::uint16_t domain,
@@ -88,12 +74,7 @@ void staleness::invalidate_contexts(spec::context_granularity what, std::uint16_
     }
     return false;
   };
-  // A root entry is cached as part of the context entries it led to.
-  std::vector<context_item> kept;
-  for (const context_item& item : contexts_) {
-    if (!goes(item.source, item.is_root ? domain_of(item.source) : item.domain)) kept.push_back(item);
-  }
-  contexts_ = std::move(kept);
+  std::erase_if(contexts_, [&](const context_item& item) { return goes(item.source, item.domain); });
 }
 
 void staleness::invalidate_pages(spec::iotlb_granularity what, std::uint16_t domain,
@@ -128,19 +109,49 @@ staleness::path staleness::walk(const remap::dma_access& access, std::uint64_t r
     remap::table_words words;
     const bool ok = load_(walk.address(), walk.bytes(), words);
     if (walk.kind() == remap::table_kind::paging) {
-      out.pages.push_back({access.source, 0, access.address, walk.level(), false, walk.address(), words.lo()});
+      if (ok) {
+        out.pages.push_back({access.source, out.domain, access.address, walk.level(),
+                             is_leaf(walk.level(), words.lo()), walk.address(), words.lo()});
+      }
     } else {
       const bool is_root = walk.kind() == remap::table_kind::root;
       const spec::context_entry entry{words.lo(), words.hi()};
-      out.contexts.push_back({access.source, entry.domain_id(), is_root, walk.address(), words});
-      if (!is_root) {
+      if (ok) out.contexts.push_back({access.source, entry.domain_id(), is_root, walk.address(), words});
+      if (ok && !is_root) {
         out.domain = entry.domain_id();
         out.knows_domain = true;
       }
     }
     walk.feed(rules_, ok, words);
   }
+  out.condition = walk.result().condition;
+  // A root entry is cached as part of the context entry that it led to.
+  for (context_item& item : out.contexts)
+    item.domain = out.domain;
   return out;
+}
+
+void staleness::add_contexts(std::span<const spec::source_id> sources, std::uint64_t root_table) {
+  for (const spec::source_id source : sources) {
+    const path now = walk({source, remap::access_kind::read, remap::address_type::untranslated, 0}, root_table);
+    if (!now.knows_domain || !is_present(remap::table_kind::context, now.contexts.back().words.lo())) continue;
+    contexts_.insert(contexts_.end(), now.contexts.begin(), now.contexts.end());
+  }
+}
+
+bool staleness::may_hold_page(spec::source_id source, std::uint64_t address) const {
+  return std::any_of(pages_.begin(), pages_.end(), [=](const page_item& item) {
+    const unsigned shift = spec::level_shift(item.level);
+    return item.leaf && item.source == source && item.input >> shift == address >> shift;
+  });
+}
+
+bool staleness::may_pass_through(spec::source_id source) const {
+  return std::any_of(contexts_.begin(), contexts_.end(), [=](const context_item& item) {
+    const spec::context_entry entry{item.words.lo(), item.words.hi()};
+    return !item.is_root && item.source == source &&
+           entry.translation_type() == spec::translation_type::pass_through;
+  });
 }
 
 bool staleness::may_be_stale(const remap::dma_access& access, std::uint64_t root_table) const {

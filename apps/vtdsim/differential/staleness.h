@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "vtd/dmar/fault_recorder.h"
 #include "vtd/remap/page_walk.h"
 #include "vtd/spec/invalidation.h"
 
@@ -24,8 +23,8 @@ public:
       : rules_(caps), caching_mode_(caps.cap.cm()), load_(std::move(memory)) {}
 
   void clear();
-  /// A DMA has read these entries and met these faults.
-  void add(std::span<const vtd::remap::table_read> reads, std::span<const vtd::dmar::fault_report> faults);
+  /// A DMA of one page begins: its entries may be cached from now on.
+  void add(const vtd::remap::dma_access& access, std::uint64_t root_table);
 
   // What an invalidation must remove at least.
 
@@ -34,6 +33,13 @@ public:
   void invalidate_pages(vtd::spec::iotlb_granularity what, std::uint16_t domain,
                         vtd::spec::address_range range, bool leaf_only);
 
+  /// Hardware may read ahead: the contexts of these devices as memory has them now.
+  void add_contexts(std::span<const vtd::spec::source_id> sources, std::uint64_t root_table);
+
+  /// May a cache hold the leaf for this address, read for this very requester?
+  [[nodiscard]] bool may_hold_page(vtd::spec::source_id source, std::uint64_t address) const;
+  /// May a cache hold a context of this requester that passes requests through?
+  [[nodiscard]] bool may_pass_through(vtd::spec::source_id source) const;
   /// May a cache hold something for this request that memory does not?
   [[nodiscard]] bool may_be_stale(const vtd::remap::dma_access& access, std::uint64_t root_table) const;
 
@@ -60,9 +66,10 @@ private:
     std::vector<page_item> pages;
     std::uint16_t domain = 0;
     bool knows_domain = false;
+    /// How it ended.
+    vtd::spec::fault_condition condition = vtd::spec::fault_condition::none;
   };
   [[nodiscard]] path walk(const vtd::remap::dma_access& access, std::uint64_t root_table) const;
-  [[nodiscard]] std::uint16_t domain_of(vtd::spec::source_id source) const;
 
   vtd::remap::table_rules rules_;
   bool caching_mode_;
