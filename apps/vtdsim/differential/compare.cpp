@@ -13,6 +13,21 @@ namespace reg = vtd::spec::reg;
 namespace remap = vtd::remap;
 namespace spec = vtd::spec;
 
+namespace {
+std::uint32_t record_high(const remap::capabilities& caps) {
+  return caps.cap.fault_record_offset() + reg::frcd_hi::offset;
+}
+
+// Memory where the machines are not the same, or where something else than memory answers.
+bool is_off_limits(std::uint64_t host) {
+  constexpr std::uint64_t legacy = 0xa0000;
+  constexpr std::uint64_t registers = 0xe0000000;
+  constexpr std::uint64_t four_giga = std::uint64_t{1} << 32;
+  return (host >= legacy && host < layout::tables) || (host >= layout::exchange && host < layout::large) ||
+         (host >= registers && host < four_giga);
+}
+} // namespace
+
 /// What is known while a program runs.
 struct comparer::run_state {
   run_state(const program& p, staleness::load load)
@@ -116,6 +131,17 @@ void comparer::submit(run_state& now, const spec::invalidation_descriptor& what)
   }
 }
 
+// Only if all of it goes to what is the same in both machines.
+bool comparer::may_run(const transfer& what) {
+  for (std::uint64_t done = 0; done < what.bytes;) {
+    const std::uint64_t address = what.address + done;
+    const auto host = model_.destination(what.device, what.to_memory, address);
+    if (host && is_off_limits(*host)) return false;
+    done += vtd::dmar::unit::page_piece(address, what.bytes - done);
+  }
+  return true;
+}
+
 void comparer::perform(run_state& now, std::size_t index) {
   const step& what = now.run.steps[index];
   const std::uint32_t record = now.caps.cap.fault_record_offset();
@@ -157,6 +183,7 @@ void comparer::perform(run_state& now, std::size_t index) {
   case step_kind::dma:
     break;
   }
+  if (!may_run(what.what)) return;
   now.cached = false;
   for (std::uint64_t done = 0; done < what.what.bytes && model_.unit().translation_enabled();) {
     const std::uint64_t address = what.what.address + done;
@@ -179,14 +206,22 @@ void comparer::perform(run_state& now, std::size_t index) {
   read_both(now, index, record + 8, 8);
 }
 
+// A record that was explained when it was made stays as it is, but for its F.
+bool comparer::is_explained_record(const run_state& now, const difference& what) {
+  if (what.what != difference::kind::register_value || !now.explained_record) return false;
+  const std::uint64_t first = record_high(now.caps);
+  if (what.address < first || what.address + what.bytes > first + 8) return false;
+  const auto shift = static_cast<unsigned>(8 * (what.address - first));
+  const auto part = [&](std::uint64_t value) {
+    return ((value & ~reg::frcd_hi::f::mask) >> shift) & spec::low_bits(8 * what.bytes);
+  };
+  const std::uint64_t f = (reg::frcd_hi::f::mask >> shift) & spec::low_bits(8 * what.bytes);
+  return ((what.ours ^ what.theirs) & f) == 0 && (what.ours & ~f) == part(now.explained_record->ours) &&
+         (what.theirs & ~f) == part(now.explained_record->theirs);
+}
+
 bool comparer::judge(run_state& now, const difference& what) {
-  // A record that was explained when it was made stays as it is.
-  constexpr std::uint64_t but_f = ~reg::frcd_hi::f::mask;
-  const bool is_record = what.what == difference::kind::register_value && what.bytes == 8 &&
-                         what.address == now.caps.cap.fault_record_offset() + reg::frcd_hi::offset;
-  if (is_record && now.explained_record && (what.ours & but_f) == now.explained_record->ours &&
-      (what.theirs & but_f) == now.explained_record->theirs && ((what.ours ^ what.theirs) & ~but_f) == 0)
-    return true;
+  if (is_explained_record(now, what)) return true;
   const auto of_step = [&](const sample& s) { return s.step == what.step; };
   const auto first = std::find_if(now.samples.begin(), now.samples.end(), of_step);
   const auto end = std::find_if_not(first, now.samples.end(), of_step);
@@ -202,11 +237,8 @@ bool comparer::judge(run_state& now, const difference& what) {
     if (each.explains == nullptr || !each.explains(what, when)) continue;
     ++now.out.explained[each.name];
     now.ended |= each.parts_ways;
-    if (is_record) {
+    if (what.what == difference::kind::register_value && what.bytes == 8 && what.address == record_high(now.caps))
       now.explained_record = what;
-      now.explained_record->ours &= but_f;
-      now.explained_record->theirs &= but_f;
-    }
     return !each.parts_ways;
   }
   now.out.unexplained = what;
@@ -289,6 +321,7 @@ bool comparer::matches_another_choice(const program& what, std::size_t last, con
     const bool same = std::all_of(seen.begin(), seen.end(), [&](const sample& s) {
       if (s.ours == s.theirs) return true;
       const difference d{difference::kind::register_value, s.offset, s.bytes, s.ours, s.theirs, last};
+      if (is_explained_record(now, d)) return true;
       return std::any_of(all_deviations().begin(), all_deviations().end(), [&](const deviation& each) {
         return each.explains != nullptr && each.explains(d, when);
       });
@@ -309,6 +342,8 @@ void comparer::end_stale(run_state& now, std::size_t index) {
     ++now.out.explained[name::stale];
   } else if (now.memory.may_pass_through(devices[now.run.steps[index].what.device])) {
     ++now.out.explained[name::early_pass_through];
+  } else if (now.cached) {
+    ++now.out.explained[name::iotlb_by_requester];
   } else {
     now.out.unexplained = found;
   }
@@ -343,6 +378,7 @@ comparison comparer::run(const program& what) {
     perform(now, index);
     ++now.out.operations;
     if (what.steps[index].kind != step_kind::dma) continue;
+    if (now.faulted_step != index) continue; // it was not run
     now.out.faults += now.faults.size();
     const bool overflow = reg::fsts::pfo::get(model_.unit().registers().read<reg::fsts>()) != 0;
     for (const auto& fault : now.faults) {

@@ -37,6 +37,7 @@ public:
 
 private:
   struct run_state;
+  bool may_run(const transfer& what);
   void perform(run_state& now, std::size_t index);
   void submit(run_state& now, const vtd::spec::invalidation_descriptor& what);
   void read_ahead(run_state& now);
@@ -46,6 +47,7 @@ private:
   /// Judges what was read since the last call. False: the program is at its end.
   bool judge(run_state& now);
   bool judge(run_state& now, const difference& what);
+  [[nodiscard]] static bool is_explained_record(const run_state& now, const difference& what);
   /// Ends a program at a DMA that may have used an old entry.
   void end_stale(run_state& now, std::size_t index);
   void finish(run_state& now, std::size_t last);

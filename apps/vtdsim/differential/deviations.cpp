@@ -158,6 +158,11 @@ constexpr std::array deviations{
               "memory was changed and no invalidation has made the unit forget; the old entry and the new one "
               "are both right. QEMU's result is that of one of our cache configurations",
               nullptr, true},
+    deviation{name::iotlb_by_requester, side::qemu, "6.2.4",
+              "memory was changed and not all of the invalidations that it needs were done; QEMU's IOTLB is tagged "
+              "by the requester, not by the domain, and asked before the context is known, so that it goes on using "
+              "a page although the context was invalidated",
+              nullptr, true},
     deviation{name::early_pass_through, side::qemu, "6.2.3, 6.5",
               "memory was changed without an invalidation, and QEMU goes on passing requests through: it decides "
               "about that when translation is turned on, a root table is taken over or contexts are "

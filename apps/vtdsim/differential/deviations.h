@@ -85,6 +85,7 @@ namespace name {
 // Those that the comparison itself finds out.
 inline constexpr std::string_view compression = "fault_compression";
 inline constexpr std::string_view stale = "stale_translation";
+inline constexpr std::string_view iotlb_by_requester = "iotlb_by_requester";
 inline constexpr std::string_view early_pass_through = "early_pass_through";
 } // namespace name
 

@@ -407,6 +407,9 @@ void generator_state::poke_register() {
   // Narrow and unaligned accesses are none (VT-d 10.2).
   if (random_.chance(10)) what = {what.offset + static_cast<std::uint32_t>(random_.below(4)), random_.pick({1U, 2U})};
   if (what.bytes < 8) value &= spec::low_bits(8 * what.bytes);
+  // An event must be a fixed interrupt (VT-d 5.1.6); as anything else QEMU's processor would wake up.
+  constexpr std::uint64_t delivery_mode = 0x700;
+  if (what.offset == reg::fedata::offset) value &= ~delivery_mode;
   write(what.offset, what.bytes, value, "some register");
 }
 

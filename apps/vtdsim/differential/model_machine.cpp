@@ -104,6 +104,15 @@ void model_machine::access_memory(std::uint64_t address, std::span<std::byte> in
   std::fill(inside.begin() + static_cast<std::ptrdiff_t>(there), inside.end(), std::byte{0});
 }
 
+std::optional<std::uint64_t> model_machine::destination(unsigned device, bool to_memory,
+                                                        std::uint64_t address) {
+  vtd::dmar::request request;
+  request.access = {devices[device], to_memory ? remap::access_kind::write : remap::access_kind::read,
+                    remap::address_type::untranslated, address};
+  request.length = 1;
+  return world_->unit.probe(request, *this);
+}
+
 void model_machine::dma(const transfer& what) {
   if (!what.to_memory) changed_[what.device] = true;
   for (std::uint32_t done = 0; done < what.bytes;) {

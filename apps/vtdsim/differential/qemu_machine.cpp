@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 namespace vtdsim::differential {
 
 namespace {
@@ -104,10 +106,12 @@ void qemu_machine::start(const transfer& what) {
 
 void qemu_machine::wait_for(unsigned device) {
   // Virtual time jumps to the device's timer once the processor is idle; some hundred microseconds.
-  constexpr unsigned most_polls = 200000;
+  using clock = std::chrono::steady_clock;
+  constexpr auto patience = std::chrono::seconds(5);
+  const auto begin = clock::now();
   std::uint64_t command = edu::run;
-  for (unsigned polls = 0; (command & edu::run) != 0; ++polls) {
-    if (polls == most_polls) throw qemu_error("QEMU: a DMA does not end");
+  while ((command & edu::run) != 0) {
+    if (clock::now() - begin > patience) throw qemu_error("QEMU: a DMA does not end");
     qtest_.read(edu::base(device) + edu::command, 8, &command);
     qtest_.sync();
   }
