@@ -258,6 +258,7 @@ void add_differential_verb(CLI::App& app, int& status) {
   verb->add_option("--qemu", options.qemu, "QEMU's program")->default_str("qemu-system-x86_64");
   verb->add_option("--replay", options.replay, "FILE with one program, as a divergence is printed");
   verb->add_flag("--print", options.print, "only print program --first of the series");
+  verb->add_flag("--deviations", options.deviations, "only print the known deviations");
   args->as_json.add(*verb);
   verb->callback([=, &status] {
     const differential::report done = differential::run(args->options);

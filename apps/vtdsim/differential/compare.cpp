@@ -379,7 +379,8 @@ comparison comparer::run(const program& what) {
     ++now.out.operations;
     if (what.steps[index].kind != step_kind::dma) continue;
     if (now.faulted_step != index) continue; // it was not run
-    now.out.faults += now.faults.size();
+    for (const auto& fault : now.faults)
+      ++now.out.faults[spec::condition_info(fault.condition).name];
     const bool overflow = reg::fsts::pfo::get(model_.unit().registers().read<reg::fsts>()) != 0;
     for (const auto& fault : now.faults) {
       if (!fault.recorded && !fault.suppressed && !overflow) ++now.out.explained[name::compression];

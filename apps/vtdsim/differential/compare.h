@@ -23,7 +23,8 @@ struct comparison {
   /// Steps that were run.
   std::uint64_t operations = 0;
   std::uint64_t dmas = 0;
-  std::uint64_t faults = 0;
+  /// Faults of our unit by the name of their condition, recorded or not.
+  std::map<std::string_view, std::uint64_t> faults;
 };
 
 /// Runs programs on two machines of one variant, step by step on both, and compares what can be seen.

@@ -423,12 +423,28 @@ void generator_state::peek_register() {
 void generator_state::toggle_translation() {
   if (root_ == 0) return;
   command_ ^= reg::gcmd::te::mask;
-  order(random_.chance(10) ? reg::gcmd::wbf::mask : 0, "translation on or off");
+  // What the part lacks is ignored (VT-d 10.4.4).
+  order(random_.chance(80) ? 0 : random_.pick({reg::gcmd::wbf::mask, reg::gcmd::sfl::mask, reg::gcmd::eafl::mask}),
+        "translation on or off");
 }
 
 void generator_state::new_root_table() {
   if (root_ == 0 || !tables_.has_room(6)) return;
   const std::uint64_t old = root_;
+  const auto forget_all = [this] {
+    context_invalidation(spec::context_granularity::global, 0, {}, 0);
+    iotlb_invalidation(spec::iotlb_granularity::global, 0, 0, 0, false);
+  };
+  if (random_.chance(25)) {
+    root_ = layout::nowhere;
+    set_root();
+    forget_all();
+    dma();
+    root_ = old;
+    set_root();
+    forget_all();
+    if (random_.chance(70)) handle_faults();
+  }
   root_ = tables_.new_root();
   for (const spec::source_id device : devices) {
     const std::uint64_t at = tables_.context_entry(old, device);
@@ -437,8 +453,7 @@ void generator_state::new_root_table() {
     if (random_.chance(80)) tables_.set_context(tables_.context_entry(root_, device), entry, "as before");
   }
   set_root();
-  context_invalidation(spec::context_granularity::global, 0, {}, 0);
-  iotlb_invalidation(spec::iotlb_granularity::global, 0, 0, 0, false);
+  forget_all();
 }
 
 void generator_state::reset() {

@@ -35,29 +35,34 @@ struct divergence {
   std::string what;
 };
 
+using counts = std::map<std::string_view, std::uint64_t>;
+
+void merge(counts& into, const counts& from) {
+  for (const auto& [name, count] : from)
+    into[name] += count;
+}
+
 struct totals {
   std::uint64_t programs = 0;
   std::uint64_t operations = 0;
   std::uint64_t dmas = 0;
-  std::uint64_t faults = 0;
-  std::map<std::string_view, std::uint64_t> explained;
+  counts faults;
+  counts explained;
   std::vector<divergence> divergences;
 
   void add(const comparison& one) {
     ++programs;
     operations += one.operations;
     dmas += one.dmas;
-    faults += one.faults;
-    for (const auto& [name, count] : one.explained)
-      explained[name] += count;
+    merge(faults, one.faults);
+    merge(explained, one.explained);
   }
   void add(const totals& other) {
     programs += other.programs;
     operations += other.operations;
     dmas += other.dmas;
-    faults += other.faults;
-    for (const auto& [name, count] : other.explained)
-      explained[name] += count;
+    merge(faults, other.faults);
+    merge(explained, other.explained);
     divergences.insert(divergences.end(), other.divergences.begin(), other.divergences.end());
   }
 };
@@ -198,6 +203,13 @@ json explained_json(const totals& sum) {
   return out;
 }
 
+json faults_json(const totals& sum) {
+  json out = json::object();
+  for (const auto& [name, count] : sum.faults)
+    out[std::string(name)] = count;
+  return out;
+}
+
 json divergences_json(const totals& sum) {
   json out = json::array();
   for (const divergence& each : sum.divergences) {
@@ -214,8 +226,11 @@ json divergences_json(const totals& sum) {
 }
 
 std::string text_of(const totals& sum, const std::string& version) {
-  std::string out = fmt::format("{} programs, {} operations, {} DMAs, {} faults, against QEMU {}\n", sum.programs,
-                                sum.operations, sum.dmas, sum.faults, version);
+  std::string out = fmt::format("{} programs, {} operations, {} DMAs, against QEMU {}\nfaults:", sum.programs,
+                                sum.operations, sum.dmas, version);
+  for (const auto& [name, count] : sum.faults)
+    out += fmt::format(" {} {}", count, name);
+  out += '\n';
   for (const deviation& each : all_deviations()) {
     const auto found = sum.explained.find(each.name);
     if (found == sum.explained.end()) continue;
@@ -230,10 +245,23 @@ std::string text_of(const totals& sum, const std::string& version) {
 
 } // namespace
 
+std::string deviations_table() {
+  std::string out = "| deviation | whose | section | what and why |\n|---|---|---|---|\n";
+  for (const deviation& each : all_deviations()) {
+    out += fmt::format("| `{}` | {} | {} | {}{} |\n", each.name, to_string(each.who), each.section, each.reason,
+                       each.parts_ways ? ". The program ends there" : "");
+  }
+  return out;
+}
+
 report run(const options& what) {
   if (what.against != "qemu")
     throw std::invalid_argument(fmt::format("--against: '{}', expected qemu", what.against));
   report out;
+  if (what.deviations) {
+    out.text = deviations_table();
+    return out;
+  }
   if (what.print) {
     out.text = to_string(generate(what.seed, what.first));
     return out;
@@ -262,7 +290,7 @@ report run(const options& what) {
   document["programs"] = sum.programs;
   document["operations"] = sum.operations;
   document["dmas"] = sum.dmas;
-  document["faults"] = sum.faults;
+  document["faults"] = faults_json(sum);
   document["divergences"] = divergences_json(sum);
   document["explained"] = explained_json(sum);
   out.json = document.dump(2) + "\n";

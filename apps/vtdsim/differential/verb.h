@@ -22,6 +22,8 @@ struct options {
   std::string replay;
   /// Only write program `first` of the series.
   bool print = false;
+  /// Only write the table of known deviations.
+  bool deviations = false;
 };
 
 /// A finished run.
@@ -32,6 +34,8 @@ struct report {
   std::string text;
 };
 
+/// The known deviations as a table in Markdown.
+[[nodiscard]] std::string deviations_table();
 /// Runs it. Throws std::exception with one line for arguments that cannot be used.
 [[nodiscard]] report run(const options& what);
 
