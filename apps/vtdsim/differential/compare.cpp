@@ -46,6 +46,8 @@ struct comparer::run_state {
   std::uint64_t ccmd = 0;
   std::uint64_t iotlb = 0;
   std::uint64_t queue_tail = 0;
+  // DMAs that were not run.
+  std::vector<std::size_t> left_out;
   std::optional<difference> explained_record;
   bool stale = false;
   bool cached = false;
@@ -80,8 +82,7 @@ void comparer::follow_register(run_state& now, const step& what) {
     if (what.address == offset && what.bytes == 8) value = what.value;
     if (what.bytes == 4 && what.address == offset)
       value = (value & ~std::uint64_t{0xffffffff}) | (what.value & 0xffffffff);
-    if (what.bytes == 4 && what.address == offset + 4)
-      value = (value & 0xffffffff) | (what.value << 32);
+    if (what.bytes == 4 && what.address == offset + 4) value = (value & 0xffffffff) | (what.value << 32);
     return what.address == (what.bytes == 8 ? offset : offset + 4);
   };
   follow(now.iqa, reg::iqa::offset);
@@ -183,7 +184,10 @@ void comparer::perform(run_state& now, std::size_t index) {
   case step_kind::dma:
     break;
   }
-  if (!may_run(what.what)) return;
+  if (!may_run(what.what)) {
+    now.left_out.push_back(index);
+    return;
+  }
   now.cached = false;
   for (std::uint64_t done = 0; done < what.what.bytes && model_.unit().translation_enabled();) {
     const std::uint64_t address = what.what.address + done;
@@ -237,7 +241,8 @@ bool comparer::judge(run_state& now, const difference& what) {
     if (each.explains == nullptr || !each.explains(what, when)) continue;
     ++now.out.explained[each.name];
     now.ended |= each.parts_ways;
-    if (what.what == difference::kind::register_value && what.bytes == 8 && what.address == record_high(now.caps))
+    if (what.what == difference::kind::register_value && what.bytes == 8 &&
+        what.address == record_high(now.caps))
       now.explained_record = what;
     return !each.parts_ways;
   }
@@ -251,7 +256,8 @@ bool comparer::judge(run_state& now) {
   for (; now.judged < now.samples.size(); ++now.judged) {
     const sample& s = now.samples[now.judged];
     if (s.ours == s.theirs) continue;
-    if (!judge(now, {difference::kind::register_value, s.offset, s.bytes, s.ours, s.theirs, s.step})) return false;
+    if (!judge(now, {difference::kind::register_value, s.offset, s.bytes, s.ours, s.theirs, s.step}))
+      return false;
   }
   return true;
 }
@@ -271,16 +277,17 @@ std::optional<difference> comparer::compare_contents(std::size_t index, bool eve
     const auto theirs = qemu_.buffer(device);
     const auto [mine, other] = std::mismatch(ours.begin(), ours.end(), theirs.begin());
     if (mine == ours.end()) continue;
-    return difference{difference::kind::buffer, device, 1, static_cast<std::uint64_t>(mine - ours.begin()),
-                      0, index};
+    return difference{
+        difference::kind::buffer, device, 1, static_cast<std::uint64_t>(mine - ours.begin()), 0, index};
   }
   return {};
 }
 
-void comparer::replay_on_model(const program& what, std::size_t last, const model_choice& choice) {
+void comparer::replay_on_model(const run_state& now, std::size_t last, const model_choice& choice) {
   model_.restart(choice);
   for (std::size_t i = 0; i <= last; ++i) {
-    const step& each = what.steps[i];
+    const step& each = now.run.steps[i];
+    if (std::find(now.left_out.begin(), now.left_out.end(), i) != now.left_out.end()) continue;
     model_.forget();
     switch (each.kind) {
     case step_kind::store:
@@ -305,19 +312,19 @@ void comparer::replay_on_model(const program& what, std::size_t last, const mode
 }
 
 // Is what QEMU shows now what one of our other configurations of caches would show?
-bool comparer::matches_another_choice(const program& what, std::size_t last, const run_state& now) {
-  std::vector<sample> seen(std::find_if(now.samples.begin(), now.samples.end(),
-                                        [=](const sample& s) { return s.step == last; }),
-                           now.samples.end());
+bool comparer::matches_another_choice(const run_state& now, std::size_t last) {
+  std::vector<sample> seen(
+      std::find_if(now.samples.begin(), now.samples.end(), [=](const sample& s) { return s.step == last; }),
+      now.samples.end());
   for (unsigned bits = 0; bits < 8; ++bits) {
     model_choice choice;
     choice.context_cache = (bits & 1) != 0;
     choice.iotlb = (bits & 2) != 0;
     choice.structure_caches = (bits & 4) != 0;
-    replay_on_model(what, last, choice);
+    replay_on_model(now, last, choice);
     for (sample& s : seen)
       model_.read_register(s.offset, s.bytes, &s.ours);
-    const circumstances when{&what, &what.steps[last], model_.faults(), now.cached, seen};
+    const circumstances when{&now.run, &now.run.steps[last], model_.faults(), now.cached, seen};
     const bool same = std::all_of(seen.begin(), seen.end(), [&](const sample& s) {
       if (s.ours == s.theirs) return true;
       const difference d{difference::kind::register_value, s.offset, s.bytes, s.ours, s.theirs, last};
@@ -338,7 +345,7 @@ void comparer::end_stale(run_state& now, std::size_t index) {
   if (!found && !now.ended) found = compare_contents(index, false, true);
   if (!found) return;
   now.out.unexplained.reset();
-  if (matches_another_choice(now.run, index, now)) {
+  if (matches_another_choice(now, index)) {
     ++now.out.explained[name::stale];
   } else if (now.memory.may_pass_through(devices[now.run.steps[index].what.device])) {
     ++now.out.explained[name::early_pass_through];
@@ -369,16 +376,17 @@ comparison comparer::run(const program& what) {
     return true;
   });
   // Answers are written into it later, so it must not move.
-  now.samples.reserve(what.steps.size() * 6 + 100 * (1 + static_cast<std::size_t>(std::count_if(
-                                                             what.steps.begin(), what.steps.end(), [](const step& s) {
-                                                               return s.kind == step_kind::reset;
-                                                             }))));
+  now.samples.reserve(what.steps.size() * 6 +
+                      100 * (1 + static_cast<std::size_t>(
+                                     std::count_if(what.steps.begin(), what.steps.end(), [](const step& s) {
+                                       return s.kind == step_kind::reset;
+                                     }))));
   std::size_t index = 0;
   for (; index < what.steps.size() && !now.ended; ++index) {
     perform(now, index);
     ++now.out.operations;
     if (what.steps[index].kind != step_kind::dma) continue;
-    if (now.faulted_step != index) continue; // it was not run
+    if (now.faulted_step != index) continue; // it was left out
     for (const auto& fault : now.faults)
       ++now.out.faults[spec::condition_info(fault.condition).name];
     const bool overflow = reg::fsts::pfo::get(model_.unit().registers().read<reg::fsts>()) != 0;
@@ -391,7 +399,8 @@ comparison comparer::run(const program& what) {
       return now.out;
     }
     if (!judge(now)) break;
-    if (const auto different = compare_contents(index, false, false); different && !judge(now, *different)) break;
+    if (const auto different = compare_contents(index, false, false); different && !judge(now, *different))
+      break;
   }
   if (!what.steps.empty()) finish(now, std::min(index, what.steps.size() - 1));
   qemu_.sync();

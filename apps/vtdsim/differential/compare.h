@@ -53,8 +53,8 @@ private:
   void end_stale(run_state& now, std::size_t index);
   void finish(run_state& now, std::size_t last);
   std::optional<difference> compare_contents(std::size_t index, bool everywhere, bool buffers);
-  void replay_on_model(const program& what, std::size_t last, const model_choice& choice);
-  bool matches_another_choice(const program& what, std::size_t last, const run_state& now);
+  void replay_on_model(const run_state& now, std::size_t last, const model_choice& choice);
+  bool matches_another_choice(const run_state& now, std::size_t last);
 
   model_machine model_;
   qemu_machine qemu_;

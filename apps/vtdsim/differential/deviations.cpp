@@ -32,7 +32,8 @@ bool is_part_of(const difference& what, std::uint32_t offset) {
 
 // The bits of a 64-bit register that an access of 4 or 8 bytes sees, right-aligned as the access has them.
 std::uint64_t seen_of(std::uint64_t mask, const difference& what, std::uint32_t offset) {
-  return what.address >= offset ? mask >> (8 * (what.address - offset)) : mask << (8 * (offset - what.address));
+  return what.address >= offset ? mask >> (8 * (what.address - offset))
+                                : mask << (8 * (offset - what.address));
 }
 
 bool differs_in(std::uint64_t mask, const difference& what, std::uint32_t offset) {
@@ -82,18 +83,18 @@ bool has_fault(const circumstances& when, std::initializer_list<spec::fault_cond
 // Ours has recorded a fault (or has lost one), QEMU has not.
 bool only_ours_faulted(const difference& what, const circumstances& when) {
   const sample* const status = when.find(reg::fsts::offset);
-  return what.what == difference::kind::register_value && status != nullptr && status->ours != status->theirs &&
-         (status->theirs & ~status->ours) == 0;
+  return what.what == difference::kind::register_value && status != nullptr &&
+         status->ours != status->theirs && (status->theirs & ~status->ours) == 0;
 }
 
 bool cached_rights(const difference& what, const circumstances& when) {
-  if (!when.cached || !has_fault(when, {spec::fault_condition::lgn_2, spec::fault_condition::lgn_3})) return false;
+  if (!when.cached || !has_fault(when, {spec::fault_condition::lgn_2, spec::fault_condition::lgn_3}))
+    return false;
   if (only_ours_faulted(what, when)) return true;
   // The next page of the DMA faulted as well, and that was recorded.
   return is_part_of(what, when.run->how->capabilities().cap.fault_record_offset()) &&
-         std::any_of(when.faults.begin(), when.faults.end(), [&](const auto& fault) {
-           return spec::page_base(fault.access.address) == what.theirs;
-         });
+         std::any_of(when.faults.begin(), when.faults.end(),
+                     [&](const auto& fault) { return spec::page_base(fault.access.address) == what.theirs; });
 }
 
 bool pass_through_width(const difference& what, const circumstances& when) {
@@ -112,7 +113,8 @@ bool order_of_checks(const difference& what, const circumstances& when) {
   if (!differs_in(reg::frcd_hi::fr::mask | reg::frcd_hi::pv::mask, what, at)) return false;
   const auto theirs = static_cast<spec::fault_reason>(reg::frcd_hi::fr::get(what.theirs));
   return has_fault(when, {spec::fault_condition::lsl_2, spec::fault_condition::lsl_1}) &&
-         (theirs == spec::fault_reason::no_read_permission || theirs == spec::fault_reason::no_write_permission);
+         (theirs == spec::fault_reason::no_read_permission ||
+          theirs == spec::fault_reason::no_write_permission);
 }
 
 // Our unit has no queue and remaps no interrupts yet; their registers and bits read 0.
@@ -125,10 +127,12 @@ bool not_built(const difference& what, const circumstances& when) {
     return std::any_of(when.run->steps.begin(), when.run->steps.end(),
                        [](const step& each) { return each.kind == step_kind::submit; });
   }
-  constexpr std::uint64_t ecap_bits =
-      reg::ecap_reg::qi::mask | reg::ecap_reg::ir::mask | reg::ecap_reg::eim::mask | reg::ecap_reg::mhmv::mask;
-  if (is_dword_or_more_of(what, reg::ecap_reg::offset)) return differs_in(ecap_bits, what, reg::ecap_reg::offset);
-  return is_dword_or_more_of(what, reg::gsts::offset) && differs_in(reg::gsts::qies::mask, what, reg::gsts::offset);
+  constexpr std::uint64_t ecap_bits = reg::ecap_reg::qi::mask | reg::ecap_reg::ir::mask |
+                                      reg::ecap_reg::eim::mask | reg::ecap_reg::mhmv::mask;
+  if (is_dword_or_more_of(what, reg::ecap_reg::offset))
+    return differs_in(ecap_bits, what, reg::ecap_reg::offset);
+  return is_dword_or_more_of(what, reg::gsts::offset) &&
+         differs_in(reg::gsts::qies::mask, what, reg::gsts::offset);
 }
 
 constexpr std::array deviations{
@@ -138,14 +142,16 @@ constexpr std::array deviations{
               pasid_bits, false},
     deviation{"fault_record_address", side::qemu, "10.4.14",
               "QEMU stores address bits beyond MGAW in FI; they read 0 in hardware", fault_address, false},
-    deviation{"fault_event_pending", side::qemu, "7.4, 10.4.10",
-              "QEMU clears FECTL.IP only when FSTS is written; software that frees the last record has cleared "
-              "the cause, and IP goes with it",
-              event_pending, false},
-    deviation{"root_table_bits", side::open, "10.4.6",
-              "reserved bits of RTADDR (TTM without scalable mode, beyond the host address width) keep what was "
-              "written in QEMU, and read 0 here",
-              root_table_bits, false},
+    deviation{
+        "fault_event_pending", side::qemu, "7.4, 10.4.10",
+        "QEMU clears FECTL.IP only when FSTS is written; software that frees the last record has cleared "
+        "the cause, and IP goes with it",
+        event_pending, false},
+    deviation{
+        "root_table_bits", side::open, "10.4.6",
+        "reserved bits of RTADDR (TTM without scalable mode, beyond the host address width) keep what was "
+        "written in QEMU, and read 0 here",
+        root_table_bits, false},
     deviation{"context_granularity", side::open, "6.5.1.1, 10.4.7",
               "QEMU widens a domain-selective invalidation of contexts to a global one and says so in CAIG; "
               "hardware may",
@@ -154,39 +160,47 @@ constexpr std::array deviations{
               "a part may drop a fault of a requester that has a record already. QEMU does, and so does our "
               "unit when it is configured so, as it is here; without it PFO would be set",
               nullptr, false},
-    deviation{name::stale, side::open, "6.2, 6.5",
-              "memory was changed and no invalidation has made the unit forget; the old entry and the new one "
-              "are both right. QEMU's result is that of one of our cache configurations",
-              nullptr, true},
-    deviation{name::iotlb_by_requester, side::qemu, "6.2.4",
-              "memory was changed and not all of the invalidations that it needs were done; QEMU's IOTLB is tagged "
-              "by the requester, not by the domain, and asked before the context is known, so that it goes on using "
-              "a page although the context was invalidated",
-              nullptr, true},
-    deviation{name::early_pass_through, side::qemu, "6.2.3, 6.5",
-              "memory was changed without an invalidation, and QEMU goes on passing requests through: it decides "
-              "about that when translation is turned on, a root table is taken over or contexts are "
-              "invalidated, not when a request comes",
-              nullptr, true},
-    deviation{"cached_rights", side::qemu, "3.7.1, 7.1.3",
-              "a request that finds its page in QEMU's IOTLB without the right it needs is blocked, but no fault "
-              "is recorded",
-              cached_rights, true},
+    deviation{
+        name::stale, side::open, "6.2, 6.5",
+        "memory was changed and no invalidation has made the unit forget; the old entry and the new one "
+        "are both right. QEMU's result is that of one of our cache configurations",
+        nullptr, true},
+    deviation{
+        name::iotlb_by_requester, side::qemu, "6.2.4",
+        "memory was changed and not all of the invalidations that it needs were done; QEMU's IOTLB is tagged "
+        "by the requester, not by the domain, and asked before the context is known, so that it goes on "
+        "using "
+        "a page although the context was invalidated",
+        nullptr, true},
+    deviation{
+        name::early_pass_through, side::qemu, "6.2.3, 6.5",
+        "memory was changed without an invalidation, and QEMU goes on passing requests through: it decides "
+        "about that when translation is turned on, a root table is taken over or contexts are "
+        "invalidated, not when a request comes",
+        nullptr, true},
+    deviation{
+        "cached_rights", side::qemu, "3.7.1, 7.1.3",
+        "a request that finds its page in QEMU's IOTLB without the right it needs is blocked, but no fault "
+        "is recorded",
+        cached_rights, true},
     deviation{"pass_through_width", side::qemu, "3.4.3, 7.1.3 (LGN.1)",
-              "QEMU lets requests of a pass-through context through whatever their address is", pass_through_width,
-              true},
-    deviation{"context_reserved_hidden", side::qemu, "7.2.1, 7.1.3 (LCT.3)",
-              "a reserved bit in a context entry with FPD = 1: QEMU records the fault, though the condition is a "
-              "qualified one",
-              context_reserved, true},
-    deviation{"order_of_checks", side::open, "7.1.3",
-              "QEMU refuses for a missing right at each level before it looks at reserved bits of that entry, or "
-              "at the tables below; our unit adds up the rights and judges them at the leaf. Sources differ",
-              order_of_checks, false},
-    deviation{"queue_not_built", side::ours, "6.5.2",
-              "our unit has no invalidation queue and no interrupt remapping yet; descriptors are done by its "
-              "registers instead",
-              not_built, false},
+              "QEMU lets requests of a pass-through context through whatever their address is",
+              pass_through_width, true},
+    deviation{
+        "context_reserved_hidden", side::qemu, "7.2.1, 7.1.3 (LCT.3)",
+        "a reserved bit in a context entry with FPD = 1: QEMU records the fault, though the condition is a "
+        "qualified one",
+        context_reserved, true},
+    deviation{
+        "order_of_checks", side::open, "7.1.3",
+        "QEMU refuses for a missing right at each level before it looks at reserved bits of that entry, or "
+        "at the tables below; our unit adds up the rights and judges them at the leaf. Sources differ",
+        order_of_checks, false},
+    deviation{
+        "queue_not_built", side::ours, "6.5.2",
+        "our unit has no invalidation queue and no interrupt remapping yet; descriptors are done by its "
+        "registers instead",
+        not_built, false},
 };
 
 } // namespace
@@ -218,8 +232,8 @@ std::string to_string(const difference& what) {
   case difference::kind::register_value:
     break;
   }
-  return fmt::format("register {:#05x}, {} bytes: ours {:#x}, QEMU's {:#x}", what.address, what.bytes, what.ours,
-                     what.theirs);
+  return fmt::format("register {:#05x}, {} bytes: ours {:#x}, QEMU's {:#x}", what.address, what.bytes,
+                     what.ours, what.theirs);
 }
 
 std::span<const deviation> all_deviations() { return deviations; }

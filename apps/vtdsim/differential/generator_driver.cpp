@@ -48,7 +48,8 @@ void generator_state::order(std::uint32_t one_shot, const std::string& note) {
 void generator_state::make_domain() {
   domain made;
   do {
-    made.id = static_cast<std::uint16_t>(random_.chance(70) ? random_.between(1, 9) : random_.between(1, 0xffff));
+    made.id =
+        static_cast<std::uint16_t>(random_.chance(70) ? random_.between(1, 9) : random_.between(1, 0xffff));
   } while (std::any_of(domains_.begin(), domains_.end(), [&](const domain& d) { return d.id == made.id; }));
   made.levels = caps_.cap.supports_agaw(2) && random_.chance(50) ? 4 : 3;
   made.top = tables_.new_table();
@@ -139,8 +140,7 @@ void generator_state::iotlb_invalidation(spec::iotlb_granularity what, std::uint
     order.set_granularity(what).set_domain_id(domain).set_drain_reads(drain).set_drain_writes(drain);
     if (what == spec::iotlb_granularity::page)
       order.set_address(iova).set_address_mask(mask).set_hint(leaf_only);
-    out_.steps.push_back(
-        {.kind = step_kind::submit, .address = order.lo, .value = order.hi, .note = note});
+    out_.steps.push_back({.kind = step_kind::submit, .address = order.lo, .value = order.hi, .note = note});
     return;
   }
   const std::uint32_t base = caps_.ecap.iotlb_offset();

@@ -34,14 +34,19 @@ void generator_state::event() {
     unsigned weight;
     void (generator_state::*what)();
   };
-  static constexpr choice choices[] = {
-      {36, &generator_state::dma},          {9, &generator_state::map_something},
-      {10, &generator_state::change_mapping}, {8, &generator_state::spoil_entry},
-      {4, &generator_state::spoil_context}, {5, &generator_state::change_context},
-      {5, &generator_state::random_invalidation}, {6, &generator_state::poke_register},
-      {3, &generator_state::peek_register}, {2, &generator_state::toggle_translation},
-      {1, &generator_state::new_root_table}, {10, &generator_state::handle_faults},
-      {1, &generator_state::reset}};
+  static constexpr choice choices[] = {{36, &generator_state::dma},
+                                       {9, &generator_state::map_something},
+                                       {10, &generator_state::change_mapping},
+                                       {8, &generator_state::spoil_entry},
+                                       {4, &generator_state::spoil_context},
+                                       {5, &generator_state::change_context},
+                                       {5, &generator_state::random_invalidation},
+                                       {6, &generator_state::poke_register},
+                                       {3, &generator_state::peek_register},
+                                       {2, &generator_state::toggle_translation},
+                                       {1, &generator_state::new_root_table},
+                                       {10, &generator_state::handle_faults},
+                                       {1, &generator_state::reset}};
   unsigned total = 0;
   for (const choice& each : choices)
     total += each.weight;
@@ -207,7 +212,8 @@ std::uint64_t generator_state::spoilt(spec::second_level_entry entry, unsigned l
     return entry.value ^ spec::second_level_entry::page_size_field::mask;
   case 4:
     how = "address below the page size";
-    return entry.value | (level > 1 ? std::uint64_t{1} << random_.between(12, spec::level_shift(level) - 1) : 0);
+    return entry.value |
+           (level > 1 ? std::uint64_t{1} << random_.between(12, spec::level_shift(level) - 1) : 0);
   case 5:
     how = "ignored bits";
     return entry.value | std::uint64_t{1} << random_.pick({2U, 3U, 6U, 8U, 9U, 10U, 52U, 57U, 61U, 63U});
@@ -250,8 +256,8 @@ void generator_state::spoil_entry() {
     what.to_memory = random_.chance(50);
     what.address = m.iova + random_.below(spec::page_size - 64);
     what.bytes = static_cast<std::uint32_t>(random_.between(1, 64));
-    const bool in_interrupt_range =
-        what.address + what.bytes >= spec::interrupt_range_first && what.address <= spec::interrupt_range_last;
+    const bool in_interrupt_range = what.address + what.bytes >= spec::interrupt_range_first &&
+                                    what.address <= spec::interrupt_range_last;
     if ((command_ & reg::gcmd::te::mask) != 0 && !in_interrupt_range)
       out_.steps.push_back({.kind = step_kind::dma, .what = what, .note = "to what was spoilt"});
   }
@@ -325,7 +331,8 @@ void generator_state::spoil_context() {
   }
   const invalidation owed{.contexts = true, .source = devices[device], .domain = old.domain_id()};
   const std::string note = fmt::format("device {}: {}", device, how);
-  const auto put = [&](std::uint64_t low, std::uint64_t high, const spec::context_entry& c, const std::string& n) {
+  const auto put = [&](std::uint64_t low, std::uint64_t high, const spec::context_entry& c,
+                       const std::string& n) {
     if (tables_.load(root_at) != low) tables_.store(root_at, low, n);
     if (tables_.load(root_at + 8) != high) tables_.store(root_at + 8, high, n);
     tables_.set_context(at, c, n);
@@ -354,19 +361,23 @@ void generator_state::change_context() {
 // --- Registers
 
 void generator_state::random_invalidation() {
-  const std::uint16_t domain =
-      domains_.empty() || random_.chance(20) ? static_cast<std::uint16_t>(random_.next()) : random_.pick(domains_).id;
+  const std::uint16_t domain = domains_.empty() || random_.chance(20)
+                                   ? static_cast<std::uint16_t>(random_.next())
+                                   : random_.pick(domains_).id;
   if (random_.chance(40)) {
     return context_invalidation(static_cast<spec::context_granularity>(random_.below(4)), domain,
-                                devices[random_.below(device_count)], static_cast<unsigned>(random_.below(4)));
+                                devices[random_.below(device_count)],
+                                static_cast<unsigned>(random_.below(4)));
   }
-  const auto mask = static_cast<unsigned>(random_.chance(85) ? random_.below(caps_.cap.mamv() + 1) : random_.below(64));
+  const auto mask =
+      static_cast<unsigned>(random_.chance(85) ? random_.below(caps_.cap.mamv() + 1) : random_.below(64));
   std::uint64_t iova = random_.next();
   if (!domains_.empty() && random_.chance(70)) {
     const struct domain& in = random_.pick(domains_);
     if (!in.mappings.empty()) iova = in.mappings[random_.below(in.mappings.size())].iova;
   }
-  iotlb_invalidation(static_cast<spec::iotlb_granularity>(random_.below(4)), domain, iova, mask, random_.chance(50));
+  iotlb_invalidation(static_cast<spec::iotlb_granularity>(random_.below(4)), domain, iova, mask,
+                     random_.chance(50));
 }
 
 void generator_state::poke_register() {
@@ -376,28 +387,18 @@ void generator_state::poke_register() {
     std::uint32_t offset;
     unsigned bytes;
   };
-  const std::array<target, 22> targets{{{reg::version::offset, 4},
-                                        {reg::cap_reg::offset, 8},
-                                        {reg::ecap_reg::offset, 8},
-                                        {reg::gsts::offset, 4},
-                                        {reg::rtaddr::offset, 8},
-                                        {reg::ccmd::offset, 4},
-                                        {reg::fsts::offset, 4},
-                                        {reg::fsts::offset, 4},
-                                        {reg::fectl::offset, 4},
-                                        {reg::fectl::offset, 4},
-                                        {reg::fedata::offset, 4},
-                                        {reg::feaddr::offset, 4},
-                                        {reg::feuaddr::offset, 4},
-                                        {reg::aflog::offset, 8},
-                                        {reg::pmen::offset, 4},
-                                        {reg::plmbase::offset, 4},
-                                        {reg::plmlimit::offset, 4},
-                                        {reg::phmbase::offset, 8},
-                                        {reg::phmlimit::offset, 8},
-                                        {iotlb + reg::iva::offset, 8},
-                                        {iotlb + reg::iotlb::offset, 4},
-                                        {caps_.cap.fault_record_offset(), 8}}};
+  const std::array<target, 22> targets{
+      {{reg::version::offset, 4},       {reg::cap_reg::offset, 8},
+       {reg::ecap_reg::offset, 8},      {reg::gsts::offset, 4},
+       {reg::rtaddr::offset, 8},        {reg::ccmd::offset, 4},
+       {reg::fsts::offset, 4},          {reg::fsts::offset, 4},
+       {reg::fectl::offset, 4},         {reg::fectl::offset, 4},
+       {reg::fedata::offset, 4},        {reg::feaddr::offset, 4},
+       {reg::feuaddr::offset, 4},       {reg::aflog::offset, 8},
+       {reg::pmen::offset, 4},          {reg::plmbase::offset, 4},
+       {reg::plmlimit::offset, 4},      {reg::phmbase::offset, 8},
+       {reg::phmlimit::offset, 8},      {iotlb + reg::iva::offset, 8},
+       {iotlb + reg::iotlb::offset, 4}, {caps_.cap.fault_record_offset(), 8}}};
   target what = targets[random_.below(targets.size())];
   std::uint64_t value = random_.chance(30) ? ~std::uint64_t{0} : random_.next();
   if (what.bytes == 8 && random_.chance(40)) {
@@ -405,7 +406,8 @@ void generator_state::poke_register() {
     what.offset += random_.chance(50) ? 4 : 0;
   }
   // Narrow and unaligned accesses are none (VT-d 10.2).
-  if (random_.chance(10)) what = {what.offset + static_cast<std::uint32_t>(random_.below(4)), random_.pick({1U, 2U})};
+  if (random_.chance(10))
+    what = {what.offset + static_cast<std::uint32_t>(random_.below(4)), random_.pick({1U, 2U})};
   if (what.bytes < 8) value &= spec::low_bits(8 * what.bytes);
   // An event must be a fixed interrupt (VT-d 5.1.6); as anything else QEMU's processor would wake up.
   constexpr std::uint64_t delivery_mode = 0x700;
@@ -417,14 +419,17 @@ void generator_state::peek_register() {
   const unsigned bytes = random_.pick({1U, 2U, 4U, 4U, 8U, 8U});
   auto offset = static_cast<std::uint32_t>(random_.chance(80) ? random_.below(0x240) : random_.below(0x1000));
   if (bytes >= 4) offset &= ~(bytes - 1);
-  out_.steps.push_back({.kind = step_kind::read_register, .address = offset, .bytes = bytes, .note = "some register"});
+  out_.steps.push_back(
+      {.kind = step_kind::read_register, .address = offset, .bytes = bytes, .note = "some register"});
 }
 
 void generator_state::toggle_translation() {
   if (root_ == 0) return;
   command_ ^= reg::gcmd::te::mask;
   // What the part lacks is ignored (VT-d 10.4.4).
-  order(random_.chance(80) ? 0 : random_.pick({reg::gcmd::wbf::mask, reg::gcmd::sfl::mask, reg::gcmd::eafl::mask}),
+  order(random_.chance(80)
+            ? 0
+            : random_.pick({reg::gcmd::wbf::mask, reg::gcmd::sfl::mask, reg::gcmd::eafl::mask}),
         "translation on or off");
 }
 

@@ -7,7 +7,8 @@
 namespace vtdsim::differential {
 
 program minimise(program what, const std::function<bool(const program&)>& still_differs, unsigned most_runs) {
-  for (std::size_t chunk = std::max<std::size_t>(what.steps.size() / 2, 1);; chunk = std::max<std::size_t>(chunk / 2, 1)) {
+  for (std::size_t chunk = std::max<std::size_t>(what.steps.size() / 2, 1);;
+       chunk = std::max<std::size_t>(chunk / 2, 1)) {
     bool shorter = false;
     // From the end: what comes after the difference goes first.
     for (std::size_t end = what.steps.size(); end != 0 && most_runs != 0;) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/differential/model_machine.h"
 
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -72,9 +71,7 @@ void model_machine::reset() {
   queue_ = 0;
 }
 
-picoseconds model_machine::now() const {
-  return world_->wheel.timebase().time_of(world_->wheel.now());
-}
+picoseconds model_machine::now() const { return world_->wheel.timebase().time_of(world_->wheel.now()); }
 
 void model_machine::settle() { world_->wheel.run(world_->wheel.now() + 1000000); }
 
@@ -131,7 +128,8 @@ void model_machine::dma(const transfer& what) {
     } else {
       const auto way = world_->unit.pass(request, *this, now());
       blocked_ = way.leads != vtd::dmar::pipeline::passage::way::memory;
-      if (!blocked_) access_memory(way.address, std::span(buffers_[what.device]).subspan(what.buffer + done, piece));
+      if (!blocked_)
+        access_memory(way.address, std::span(buffers_[what.device]).subspan(what.buffer + done, piece));
       settle();
     }
     // A read that was blocked gives zeroes, as in QEMU; the specification leaves it open.

@@ -53,7 +53,8 @@ public:
   [[nodiscard]] const std::vector<vtd::dmar::fault_report>& faults() const { return faults_; }
   void forget() { faults_.clear(); }
   /// Where a DMA of this device would go, with no effect; nothing: it would be blocked.
-  [[nodiscard]] std::optional<std::uint64_t> destination(unsigned device, bool to_memory, std::uint64_t address);
+  [[nodiscard]] std::optional<std::uint64_t> destination(unsigned device, bool to_memory,
+                                                         std::uint64_t address);
   [[nodiscard]] const vtd::dmar::unit& unit() const { return world_->unit; }
   [[nodiscard]] const variant& how() const { return how_; }
   /// Does the unit have an invalidation queue? If not, `submit` stands in for one.

@@ -160,7 +160,8 @@ program parse_program(std::string_view text) {
       out.steps.push_back(parse_step(kind, in));
       out.steps.back().note = note;
     }
-    if (const std::string rest = in.word(); !rest.empty()) in.fail(fmt::format("'{}', expected nothing more", rest));
+    if (const std::string rest = in.word(); !rest.empty())
+      in.fail(fmt::format("'{}', expected nothing more", rest));
   }
   if (out.how == nullptr) throw std::invalid_argument("program: no variant, expected a line 'variant NAME'");
   return out;

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -132,7 +132,8 @@ qemu_process::qemu_process(const std::string& program, int memory, std::size_t m
     // Only calls that are safe after fork in a program with threads.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);
-    for (const int number : {their_qtest.number(), their_monitor.number(), firmware.number(), shared.number()})
+    for (const int number :
+         {their_qtest.number(), their_monitor.number(), firmware.number(), shared.number()})
       keep_over_exec(number);
     const int nothing = ::open("/dev/null", O_RDWR);
     ::dup2(nothing, 0);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/differential/staleness.h"
 
-
 #include <algorithm>
 
 namespace vtdsim::differential {
@@ -133,8 +132,10 @@ staleness::path staleness::walk(const remap::dma_access& access, std::uint64_t r
 
 void staleness::add_contexts(std::span<const spec::source_id> sources, std::uint64_t root_table) {
   for (const spec::source_id source : sources) {
-    const path now = walk({source, remap::access_kind::read, remap::address_type::untranslated, 0}, root_table);
-    if (!now.knows_domain || !is_present(remap::table_kind::context, now.contexts.back().words.lo())) continue;
+    const path now =
+        walk({source, remap::access_kind::read, remap::address_type::untranslated, 0}, root_table);
+    if (!now.knows_domain || !is_present(remap::table_kind::context, now.contexts.back().words.lo()))
+      continue;
     contexts_.insert(contexts_.end(), now.contexts.begin(), now.contexts.end());
   }
 }

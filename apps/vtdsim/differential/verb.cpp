@@ -248,8 +248,8 @@ std::string text_of(const totals& sum, const std::string& version) {
 std::string deviations_table() {
   std::string out = "| deviation | whose | section | what and why |\n|---|---|---|---|\n";
   for (const deviation& each : all_deviations()) {
-    out += fmt::format("| `{}` | {} | {} | {}{} |\n", each.name, to_string(each.who), each.section, each.reason,
-                       each.parts_ways ? ". The program ends there" : "");
+    out += fmt::format("| `{}` | {} | {} | {}{} |\n", each.name, to_string(each.who), each.section,
+                       each.reason, each.parts_ways ? ". The program ends there" : "");
   }
   return out;
 }
