@@ -16,17 +16,19 @@ namespace {
 
 class flat_memory final : public remap::memory_port {
 public:
-  explicit flat_memory(const flat_tables& tables) : tables_(tables) {}
+  explicit flat_memory(const flat_tables& tables) : words_(tables.words().data()) {}
   bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
                   engine::picoseconds& delay) override {
-    out.words[0] = tables_.load(address);
-    out.words[1] = bytes == 16 ? tables_.load(address + 8) : 0;
+    const std::uint64_t* const entry = words_ + (address - flat_tables::base) / 8;
+    out.words[0] = entry[0];
+    if (bytes == 16) [[unlikely]]
+      out.words[1] = entry[1];
     delay += 50000;
     return true;
   }
 
 private:
-  const flat_tables& tables_;
+  const std::uint64_t* words_;
 };
 
 // A stream is a type with an operator(), so that the loop holds nothing but the decision.
@@ -54,7 +56,7 @@ public:
     for (std::uint64_t i = 0; i < items; ++i) {
       access.address = stream(next_ + i);
       remap::translation_cost cost;
-      sum += hardware.translate(access, flat_tables::root(), *memory_, clock_, 0, cost).address;
+      sum += hardware.translate(access, {flat_tables::root(), *memory_, clock_, 0}, cost).address;
     }
     next_ += items;
     consume(sum);

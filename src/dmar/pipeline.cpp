@@ -534,7 +534,7 @@ pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memor
   }
   remap::translation_cost cost;
   const remap::translation result =
-      translator_.translate(piece.access, state_.root_table(), memory, timebase, now, cost);
+      translator_.translate(piece.access, {state_.root_table(), memory, timebase, now}, cost);
   const remap::translation_latencies& latency = config_.timing.lookup;
   count_lookup(cost.context_hit, cost.iotlb_hit);
   out.cycles = latency.context_lookup + latency.iotlb_lookup;

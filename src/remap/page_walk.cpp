@@ -5,10 +5,10 @@ namespace vtd::remap {
 
 using spec::fault_condition;
 
-void page_walk::start(const table_rules& /*rules*/, const dma_access& access, std::uint64_t root_table) {
-  reset(access);
+void page_walk::begin(std::uint64_t root_table) {
+  clear();
   // VT-d 9.1: the bus number selects the root entry.
-  want(table_kind::root, root_table + std::uint64_t{access.source.bus()} * sizeof(spec::root_entry));
+  want(table_kind::root, root_table + std::uint64_t{access_.source.bus()} * sizeof(spec::root_entry));
 }
 
 void page_walk::feed_root(const table_rules& rules, const table_words& words) {

@@ -15,10 +15,10 @@ table_rules::table_rules(const capabilities& caps)
           spec::context_entry::reserved(caps.host_address_width, caps.cap.domain_id_bits(), caps.ecap.ch())) {
   const spec::second_level_entry::features features{caps.host_address_width, caps.cap.sps(), caps.ecap.sc(),
                                                     caps.ecap.dt()};
-  for (unsigned level = 1; level <= leaf_reserved_.size(); ++level) {
-    leaf_reserved_[level - 1] = spec::second_level_entry::reserved(level, true, features);
-    table_reserved_[level - 1] = spec::second_level_entry::reserved(level, false, features);
-  }
+  // The same at every level.
+  table_reserved_ = spec::second_level_entry::reserved(2, false, features);
+  for (unsigned level = 1; level <= spec::max_levels; ++level)
+    leaf_reserved_[level] = spec::second_level_entry::reserved(level, true, features);
 }
 
 fault_condition table_rules::judge(const spec::root_entry& entry) const {

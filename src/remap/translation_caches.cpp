@@ -33,7 +33,7 @@ translation_caches::start_point
 translation_caches::lookup_all_tables(std::uint16_t domain, std::uint64_t address, unsigned levels) {
   // All levels are looked up in parallel, so each counts its own hit or miss; the deepest hit wins.
   start_point best;
-  for (unsigned level = 2; level <= levels; ++level) {
+  for (unsigned level = 2; level <= std::min(levels, max_cached_level); ++level) {
     table_cache& array = tables(level);
     if (array.shape().entries == 0) continue;
     if (const table_value* found = array.lookup(page_tag::of(domain, address, level))) {
@@ -45,7 +45,7 @@ translation_caches::lookup_all_tables(std::uint16_t domain, std::uint64_t addres
 
 translation_caches::start_point translation_caches::peek_tables(std::uint16_t domain, std::uint64_t address,
                                                                 unsigned levels) const {
-  for (unsigned level = 2; level <= levels; ++level) {
+  for (unsigned level = 2; level <= std::min(levels, max_cached_level); ++level) {
     if (const table_value* found = tables(level).peek(page_tag::of(domain, address, level)))
       return {level - 1, *found};
   }
@@ -96,7 +96,7 @@ std::size_t translation_caches::invalidate_pages(std::uint16_t domain, const pag
   });
   recount_larger_pages();
   if (leaf_only) return removed;
-  for (unsigned level = 2; level <= 5; ++level) {
+  for (unsigned level = 2; level <= max_cached_level; ++level) {
     removed += tables(level).invalidate_if([&](std::uint64_t packed, const table_value&) {
       return page_tag::domain_of(packed) == domain &&
              (whole_domain_tables || range.touches(page_tag::number_of(packed), level));

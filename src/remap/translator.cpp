@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/remap/translator.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vtd::remap {
@@ -10,12 +11,29 @@ using spec::fault_condition;
 translator::translator(std::string unit, const capabilities& caps, const cache_shapes& shapes)
     : unit_(std::move(unit)), rules_(caps), caches_(shapes) {}
 
+[[gnu::always_inline]] inline translator::outcome
+translator::look_up(const dma_access& access, translation& out, const context_value*& context) {
+  if (context != nullptr) {
+    caches_.contexts().count_hit();
+  } else {
+    context = caches_.contexts().lookup(context_tag{access.source});
+    if (context == nullptr) return outcome::context_miss;
+    if (!is_plain(*context, access)) return lookup_special(*context, access, out);
+  }
+  const page_value* page = caches_.lookup_page(context->domain_id, access.address);
+  return page == nullptr ? outcome::page_miss : use_page(*context, *page, access, out);
+}
+
+translator::outcome translator::lookup_cold(const dma_access& access, translation& out) {
+  const context_value* context = nullptr;
+  return look_up(access, out, context);
+}
+
 // Everything that is not an untranslated request to a paged domain inside its width: the walk's own first
 // steps decide, up to the point where it would need a table.
 translator::outcome translator::lookup_special(const context_value& context, const dma_access& access,
                                                translation& out) {
-  page_walk walk;
-  walk.start(rules_, access, context);
+  page_walk walk(rules_, access, context);
   if (walk.wants() == page_walk::demand::cache_lookup) {
     const page_value* page = caches_.lookup_page(context.domain_id, access.address);
     if (page == nullptr) return outcome::page_miss;
@@ -29,15 +47,13 @@ void translator::start(page_walk& walk, const dma_access& access, std::uint64_t 
   if (const context_value* context = caches_.contexts().peek(context_tag{access.source})) {
     walk.start(rules_, access, *context);
   } else {
-    walk.start(rules_, access, root_table);
+    walk.start(access, root_table);
   }
 }
 
-void translator::look_up_structures(page_walk& walk) {
+void translator::look_up_all(page_walk& walk) {
   const context_value& context = walk.context();
   const std::uint64_t address = walk.access().address;
-  // The IOTLB is tagged by domain-id, which a context that had to be fetched only now provides (VT-d 6.2.4).
-  // With a cached context it has missed already.
   if (walk.fetched_context()) {
     if (const page_value* page = caches_.lookup_page(context.domain_id, address))
       return walk.resolve(rules_, *page);
@@ -46,14 +62,15 @@ void translator::look_up_structures(page_walk& walk) {
   walk.descend(from.level, from.value);
 }
 
-void translator::tell(const page_walk& walk, bool ok, const table_words& words, engine::cycle now) const {
+void translator::tell(const dma_access& access, const page_walk::wanted_entry& what, bool ok,
+                      const table_words& words, engine::cycle now) const {
   table_read read;
-  read.kind = walk.kind();
-  read.level = walk.level();
-  read.source = walk.access().source;
-  read.input_address = walk.access().address;
-  read.address = walk.address();
-  read.bytes = walk.bytes();
+  read.kind = what.kind;
+  read.level = what.level;
+  read.source = access.source;
+  read.input_address = access.address;
+  read.address = what.address;
+  read.bytes = what.bytes;
   read.seen = words;
   read.failed = !ok;
   read.unit = unit_;
@@ -61,46 +78,66 @@ void translator::tell(const page_walk& walk, bool ok, const table_words& words, 
   observer_->on_table_read(read);
 }
 
-std::uint64_t translator::commit(const page_walk& walk) {
-  if (!walk.knows_context()) return 0;
+void translator::keep_tables(const page_walk& walk) {
+  if (!walk.knows_context()) return;
   const context_value& context = walk.context();
   const dma_access& access = walk.access();
   if (walk.fetched_context()) caches_.contexts().fill(context_tag{access.source}, context);
-  if (walk.visited_any() && caches_.has_tables()) {
-    for (unsigned level = 2; level <= context.levels; ++level) {
-      if (walk.visited(level))
-        caches_.fill_table(context.domain_id, access.address, level, walk.visited_entry(level));
-    }
-  }
-  return walk.fetched_page() ? caches_.fill_page(context.domain_id, access.address, walk.page()) : 0;
+  if (!caches_.has_tables()) return;
+  walk.for_each_visited([&](unsigned level, const table_value& value) {
+    if (level <= translation_caches::max_cached_level)
+      caches_.fill_table(context.domain_id, access.address, level, value);
+  });
 }
 
-void translator::walk_now(const dma_access& access, std::uint64_t root_table, memory_port& memory,
-                          const engine::clock& timebase, engine::cycle now, translation_cost& cost,
-                          translation& out) {
-  page_walk walk;
-  if (cost.context_hit) {
-    walk.start(rules_, access, *caches_.contexts().peek(context_tag{access.source}));
-  } else {
-    walk.start(rules_, access, root_table);
-  }
-  while (walk.wants() != page_walk::demand::done) {
+template <bool observed>
+[[gnu::always_inline]] inline translation
+translator::walk_now(const dma_access& access, const context_value* context, const walk_surroundings& around,
+                     translation_cost& cost) {
+  memory_port& memory = around.memory;
+  const engine::clock timebase = around.timebase;
+  engine::cycle read_cycles = 0;
+  page_walk walk =
+      context != nullptr ? page_walk::after_lookup(access, *context) : page_walk(access, around.root_table);
+  // Memory may wait, and somebody else may fill meanwhile.
+  const std::uint64_t fills = caches_.iotlb().fills();
+  const auto read = [&](table_kind kind, unsigned level, std::uint64_t address, unsigned bytes,
+                        table_words& words) {
+    engine::picoseconds delay = 0;
+    const bool ok = memory.read_table(address, bytes, words, delay);
+    read_cycles += timebase.first_edge_after(delay);
+    if constexpr (observed) tell(access, {kind, level, address, bytes}, ok, words, around.now + read_cycles);
+    return ok;
+  };
+  do {
     if (walk.wants() == page_walk::demand::cache_lookup) {
       ++cost.structure_lookups;
       look_up_structures(walk);
-      continue;
     }
-    do {
-      table_words words;
-      engine::picoseconds delay = 0;
-      const bool ok = memory.read_table(walk.address(), walk.bytes(), words, delay);
-      cost.read_cycles += timebase.first_edge_after(delay);
-      feed(walk, ok, words, now + cost.read_cycles);
-    } while (walk.wants() == page_walk::demand::table_read);
-  }
+    walk.feed_all(rules_, read);
+  } while (walk.wants() != page_walk::demand::done);
+  cost.read_cycles = read_cycles;
   cost.table_reads = walk.reads();
-  cost.evicted = commit(walk);
-  out = walk.result();
+  cost.evicted = commit(walk, caches_.iotlb().fills() == fills);
+  return walk.result();
+}
+
+[[gnu::noinline]] translation translator::walk_watched(const dma_access& access, const context_value* context,
+                                                       const walk_surroundings& around,
+                                                       translation_cost& cost) {
+  return walk_now<true>(access, context, around, cost);
+}
+
+translation translator::translate_cold(const dma_access& access, const context_value* context,
+                                       const walk_surroundings& around, translation_cost& cost) {
+  translation out;
+  const outcome found = look_up(access, out, context);
+  cost.context_hit = found != outcome::context_miss;
+  cost.iotlb_hit = found == outcome::translated || found == outcome::blocked;
+  if (cost.iotlb_hit) return out;
+  // Two walks of one source, so that nobody pays for an observer who is not there.
+  return observer_ == nullptr ? walk_now<false>(access, context, around, cost)
+                              : walk_watched(access, context, around, cost);
 }
 
 translation translator::probe(const dma_access& access, std::uint64_t root_table, memory_port& memory) const {

@@ -48,6 +48,20 @@ TEST(cache, filling_a_tag_again_replaces_its_value_and_evicts_nothing) {
   EXPECT_EQ(c.statistics().evictions, 0U);
 }
 
+TEST(cache, finds_at_once_only_what_was_used_last_in_its_set) {
+  int_cache c = full_of(replacement::lru, 4, 2);
+  EXPECT_EQ(c.find_recent({0}), nullptr) << "2 came into its set after it";
+  ASSERT_NE(c.find_recent({2}), nullptr);
+  EXPECT_EQ(*c.find_recent({2}), 2);
+  (void)c.lookup({0});
+  EXPECT_NE(c.find_recent({0}), nullptr);
+  EXPECT_EQ(c.find_recent({2}), nullptr);
+  EXPECT_NE(c.find_recent({3}), nullptr) << "the other set is as it was";
+  c.invalidate_if([](std::uint64_t packed, int) { return packed == number{0}.packed(); });
+  EXPECT_EQ(c.find_recent({0}), nullptr);
+  EXPECT_EQ(c.statistics().hits, 1U) << "it counts nothing";
+}
+
 TEST(cache, lru_replaces_the_line_that_was_used_longest_ago) {
   int_cache c = full_of(replacement::lru);
   (void)c.lookup({0});

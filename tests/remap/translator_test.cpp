@@ -33,7 +33,7 @@ struct bench {
   }
   translation ask(const dma_access& access) {
     cost = {};
-    return hardware.translate(access, tables.root(), memory, engine::clock{1000}, 0, cost);
+    return hardware.translate(access, {tables.root(), memory, timebase, 0}, cost);
   }
   translation read(std::uint64_t address = iova) {
     return ask({nic, access_kind::read, address_type::untranslated, address});
@@ -53,6 +53,7 @@ struct bench {
   translator hardware;
   translation_cost cost{};
   unsigned levels;
+  engine::clock timebase{1000};
 };
 
 /// The condition, and that nothing was kept of what is faulty.

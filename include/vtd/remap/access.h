@@ -38,10 +38,8 @@ struct context_value {
   std::uint64_t top_table = 0;
 };
 
-/// A cached translation (IOTLB, VT-d 6.2.4).
-struct page_value {
-  /// Host physical address of the page.
-  std::uint64_t page = 0;
+/// A page as the tables grant it.
+struct page_attributes {
   /// Level of the leaf: 1 = 4 KB, 2 = 2 MB, 3 = 1 GB, 4 = 512 GB.
   std::uint8_t level = 1;
   bool read = false;
@@ -49,30 +47,48 @@ struct page_value {
   bool snoop = false;
 };
 
-/// A cached non-leaf entry (paging-structure caches, VT-d 6.2.5): the next table, and the rights so far.
-struct table_value {
-  std::uint64_t table = 0;
-  bool read = false;
-  bool write = false;
+/// A cached translation (IOTLB, VT-d 6.2.4).
+struct page_value : page_attributes {
+  /// Host physical address of the page.
+  std::uint64_t page = 0;
 };
 
-/// The outcome of a translation: an address, or a fault condition.
-struct translation {
-  /// Host physical address of the first byte; meaningful when `condition` is none.
-  std::uint64_t address = 0;
-  /// The page it lies in: level as in `page_value`, rights as the tables grant them.
-  std::uint8_t level = 1;
-  bool read = false;
-  bool write = false;
-  bool snoop = false;
+/// A cached non-leaf entry (paging-structure caches, VT-d 6.2.5): the next table, and the rights granted so
+/// far. One word, as the entry itself: the table's address and in R and W the AND of all levels down to it.
+class table_value {
+public:
+  /// Means nothing: for arrays that are filled later.
+  table_value() = default; // NOLINT(cppcoreguidelines-pro-type-member-init)
+  /// `entry`: the entry's address bits; `granted`: R and W, its other bits do not count.
+  constexpr table_value(spec::second_level_entry entry, std::uint64_t granted)
+      : word_(entry.address() | (granted & rights)) {}
+
+  [[nodiscard]] constexpr std::uint64_t table() const { return spec::second_level_entry{word_}.address(); }
+  [[nodiscard]] constexpr bool read() const { return spec::second_level_entry{word_}.read(); }
+  [[nodiscard]] constexpr bool write() const { return spec::second_level_entry{word_}.write(); }
+  /// R and W where an entry has them; the other bits mean nothing.
+  [[nodiscard]] constexpr std::uint64_t granted() const { return word_; }
+
+private:
+  static constexpr std::uint64_t rights =
+      spec::second_level_entry::read_field::mask | spec::second_level_entry::write_field::mask;
+  std::uint64_t word_;
+};
+
+/// The outcome of a translation: an address in a page, or a fault condition.
+struct translation : page_attributes {
   /// No page table was in between: pass-through, or translated by the device.
   bool identity = false;
   /// none: allowed. Otherwise the request is blocked.
   spec::fault_condition condition = spec::fault_condition::none;
   /// A fault that software asked not to see (FPD = 1 and the condition is qualified).
   bool suppressed = false;
+  /// Host physical address of the first byte; meaningful when `condition` is none.
+  std::uint64_t address = 0;
 
   [[nodiscard]] bool allowed() const { return condition == spec::fault_condition::none; }
+  [[nodiscard]] const page_attributes& attributes() const { return *this; }
+  void set_attributes(const page_attributes& from) { static_cast<page_attributes&>(*this) = from; }
 };
 
 } // namespace vtd::remap

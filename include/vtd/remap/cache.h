@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "vtd/remap/recency.h"
+
 #include <bit>
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -46,8 +47,9 @@ struct cache_statistics {
 /// device-TLB) are instances. `Tag` is a small value with `std::uint64_t packed() const` (never 0: 0 marks an
 /// invalid line) and `std::uint64_t index() const` (its low bits select the set).
 ///
-/// Speed: a look-up first tries the line where this tag was last seen (a host-side hint, verified by
-/// comparing tags, without architectural effect), then searches the set.
+/// Speed: a hit on the line of its set that was used last changes no replacement state, so `find_recent` may
+/// answer it alone. Other look-ups compare one byte of each tag, eight ways at a time, and full tags only
+/// where it is equal.
 template <class Tag, class Value>
 class cache {
 public:
@@ -59,7 +61,7 @@ public:
       // One line that stays invalid and sets without ways: look-ups miss without asking whether there is a
       // cache.
       tags_.assign(1, 0);
-      hints_.assign(2, 0);
+      recent_.assign(1, 0);
       return;
     }
     if (shape_.entries % shape_.ways != 0) {
@@ -73,89 +75,91 @@ public:
       reject("pseudo_lru needs a power of two of at most 64 ways, not " + std::to_string(shape_.ways));
     }
     set_mask_ = sets - 1;
-    tags_.assign(shape_.entries, 0);
+    digest_words_ = (shape_.ways + ways_per_word - 1) / ways_per_word;
+    digests_.assign(sets * digest_words_, 0);
+    // The padding of the last set's digests looks at tags behind the last.
+    tags_.assign(shape_.entries + ways_per_word, 0);
     values_.resize(shape_.entries);
-    stamps_.assign(shape_.entries, 0);
-    trees_.assign(sets, 0);
-    const std::size_t hints = std::bit_ceil(std::size_t{shape_.entries} * 4);
-    hints_.assign(hints, 0);
-    hint_shift_ = 64 - static_cast<unsigned>(std::countr_zero(hints));
+    recent_.assign(sets, 0);
+    if (shape_.policy == replacement::lru || shape_.policy == replacement::fifo)
+      order_ = recency(sets, shape_.ways);
+    if (shape_.policy == replacement::pseudo_lru) trees_.assign(sets, 0);
     random_ = shape_.seed * 0x9e3779b97f4a7c15ULL + 1;
   }
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const cache_shape& shape() const { return shape_; }
-  [[nodiscard]] const cache_statistics& statistics() const { return statistics_; }
-  void clear_statistics() { statistics_ = {}; }
+  [[nodiscard]] cache_statistics statistics() const {
+    cache_statistics out = statistics_;
+    out.fills = fills_ - fills_cleared_;
+    return out;
+  }
+  void clear_statistics() {
+    statistics_ = {};
+    fills_cleared_ = fills_;
+  }
+  /// Fills since the beginning: equal numbers say that nothing was added meanwhile.
+  [[nodiscard]] std::uint64_t fills() const { return fills_; }
 
   /// The value under `tag`, or nullptr. Counts and marks the line as used.
   [[nodiscard]] Value* lookup(const Tag& tag) {
-    const std::size_t line = find(tag.packed(), tag.index());
-    if (line == none) [[unlikely]] {
-      ++statistics_.misses;
-      return nullptr;
-    }
-    ++statistics_.hits;
-    touch(line);
-    return &values_[line];
+    Value* const found = lookup_if_present(tag);
+    if (found == nullptr) ++statistics_.misses;
+    return found;
   }
+
+  /// The value under `tag` if its line is the one of its set that was used last; otherwise nullptr, which
+  /// says nothing. To be completed by `count_hit`, or followed by `lookup`.
+  [[nodiscard]] const Value* find_recent(const Tag& tag) const {
+    const std::uint32_t line = recent_[tag.index() & set_mask_];
+    return tags_[line] == tag.packed() ? &values_[line] : nullptr;
+  }
+  void count_hit() { ++statistics_.hits; }
 
   /// As `lookup`, but a miss is not counted (a structure asked for several page sizes counts one miss for
   /// all).
   [[nodiscard]] Value* lookup_if_present(const Tag& tag) {
-    const std::size_t line = find(tag.packed(), tag.index());
-    if (line == none) return nullptr;
+    const std::size_t set = tag.index() & set_mask_;
+    const std::uint64_t packed = tag.packed();
+    std::size_t line = recent_[set];
+    if (tags_[line] != packed) {
+      line = find(set, packed);
+      if (line == none) return nullptr;
+      touch(set, line);
+    }
     ++statistics_.hits;
-    touch(line);
     return &values_[line];
   }
   void count_miss() { ++statistics_.misses; }
 
   /// The value under `tag` without any effect: for debug accesses, dumps and checks.
   [[nodiscard]] const Value* peek(const Tag& tag) const {
-    const std::uint64_t packed = tag.packed();
-    const std::size_t hinted = hints_[hint_of(packed)];
-    if (tags_[hinted] == packed) return &values_[hinted];
-    const std::size_t first = (tag.index() & set_mask_) * shape_.ways;
-    for (std::size_t line = first; line < first + shape_.ways; ++line) {
-      if (tags_[line] == packed) return &values_[line];
-    }
-    return nullptr;
+    const std::size_t set = tag.index() & set_mask_;
+    const std::size_t line = find(set, tag.packed());
+    return line == none ? nullptr : &values_[line];
   }
 
   /// Puts a value under `tag`, replacing what stood there. Returns the packed tag that had to leave for it,
-  /// or 0.
-  std::uint64_t fill(const Tag& tag, const Value& value) {
+  /// or 0. `absent`: the caller knows that the tag is not there, so that it need not be searched.
+  [[gnu::always_inline]] std::uint64_t fill(const Tag& tag, const Value& value, bool absent = false) {
     if (shape_.entries == 0) return 0;
     const std::uint64_t packed = tag.packed();
     const std::size_t set = tag.index() & set_mask_;
-    const std::size_t first = set * shape_.ways;
-    const std::uint64_t* const tags = tags_.data() + first;
-    const std::uint64_t* const stamps = stamps_.data() + first;
-    ++statistics_.fills;
-    // One pass finds the tag itself, or the way with the smallest stamp; invalid lines have stamp 0.
-    std::size_t way = 0;
-    bool present = false;
-    for (std::size_t at = 0; at < shape_.ways; ++at) {
-      if (tags[at] == packed) {
-        way = at;
-        present = true;
-        break;
-      }
-      if (stamps[at] < stamps[way]) way = at;
-    }
+    ++fills_;
     std::uint64_t left = 0;
-    if (!present) {
-      if (shape_.policy != replacement::lru && shape_.policy != replacement::fifo) way = victim(set);
-      left = tags_[first + way];
-      if (left != 0) ++statistics_.evictions;
-      tags_[first + way] = packed;
-      stamps_[first + way] = ++stamp_;
+    std::size_t line = absent ? none : find(set, packed);
+    if (line != none) {
+      touch(set, line);
+    } else {
+      const std::size_t way = occupied_ == shape_.entries ? take_victim(set) : take_invalid_or_victim(set);
+      line = set * shape_.ways + way;
+      left = tags_[line];
+      ++(left != 0 ? statistics_.evictions : occupied_);
+      tags_[line] = packed;
+      set_digest(set, way, digest_of(packed));
+      recent_[set] = static_cast<std::uint32_t>(line);
     }
-    const std::size_t line = first + way;
     values_[line] = value;
-    hints_[hint_of(packed)] = static_cast<std::uint32_t>(line);
-    touch(line);
     return left;
   }
 
@@ -163,13 +167,13 @@ public:
   template <class Predicate>
   std::size_t invalidate_if(Predicate&& doomed) {
     std::size_t removed = 0;
-    for (std::size_t line = 0; line < tags_.size(); ++line) {
+    for (std::size_t line = 0; line < shape_.entries; ++line) {
       if (tags_[line] != 0 && doomed(tags_[line], static_cast<const Value&>(values_[line]))) {
         tags_[line] = 0;
-        stamps_[line] = 0;
         ++removed;
       }
     }
+    occupied_ -= removed;
     statistics_.invalidated += removed;
     return removed;
   }
@@ -177,56 +181,65 @@ public:
   /// Visits all valid lines in line order: `visit(packed_tag, value)`.
   template <class Visitor>
   void for_each(Visitor&& visit) const {
-    for (std::size_t line = 0; line < tags_.size(); ++line) {
+    for (std::size_t line = 0; line < shape_.entries; ++line) {
       if (tags_[line] != 0) visit(tags_[line], values_[line]);
     }
   }
 
-  [[nodiscard]] std::size_t occupancy() const {
-    std::size_t count = 0;
-    for_each([&](std::uint64_t, const Value&) { ++count; });
-    return count;
-  }
+  /// How many lines are valid.
+  [[nodiscard]] std::size_t occupancy() const { return occupied_; }
 
 private:
   static constexpr std::size_t none = ~std::size_t{0};
 
   [[noreturn]] void reject(const std::string& why) const { throw std::invalid_argument(name_ + ": " + why); }
 
-  [[nodiscard]] std::size_t hint_of(std::uint64_t packed) const {
-    return static_cast<std::size_t>((packed * 0x9e3779b97f4a7c15ULL) >> hint_shift_);
+  // One byte of each tag, never 0; eight of them make a word, the lowest byte for the lowest way.
+  static constexpr std::size_t ways_per_word = 8;
+  static constexpr std::uint64_t ones = 0x0101010101010101;
+  static constexpr std::uint64_t tops = ones << 7;
+
+  [[nodiscard]] static std::uint64_t digest_of(std::uint64_t packed) {
+    constexpr std::uint64_t golden_ratio =
+        0x9e3779b97f4a7c15; // 2^64 / phi: the top byte depends on all others
+    return packed * golden_ratio >> 56 | 1;
+  }
+  void set_digest(std::size_t set, std::size_t way, std::uint64_t digest) {
+    std::uint64_t& word = digests_[set * digest_words_ + way / ways_per_word];
+    const std::size_t shift = 8 * (way % ways_per_word);
+    word = (word & ~(std::uint64_t{0xff} << shift)) | digest << shift;
   }
 
-  [[nodiscard]] std::size_t find(std::uint64_t packed, std::uint64_t index) {
-    const std::size_t hint = hint_of(packed);
-    const std::size_t hinted = hints_[hint];
-    if (tags_[hinted] == packed) [[likely]] {
-      return hinted;
-    }
-    const std::size_t first = (index & set_mask_) * shape_.ways;
-    const std::uint64_t* tags = tags_.data() + first;
-    for (std::size_t way = 0; way < shape_.ways; ++way) {
-      if (tags[way] == packed) {
-        hints_[hint] = static_cast<std::uint32_t>(first + way);
-        return first + way;
+  // The line of the set that holds `packed`, or `none`. Digests of invalid lines are stale, their tags are
+  // not.
+  [[nodiscard]] std::size_t find(std::size_t set, std::uint64_t packed) const {
+    const std::uint64_t pattern = digest_of(packed) * ones;
+    for (std::size_t word = 0; word < digest_words_; ++word) {
+      // Equal bytes become 0, and 0 is marked in its top bit; a byte above it may be marked for nothing.
+      const std::uint64_t difference = digests_[set * digest_words_ + word] ^ pattern;
+      std::uint64_t marks = (difference - ones) & ~difference & tops;
+      for (; marks != 0; marks &= marks - 1) {
+        const std::size_t way = word * ways_per_word + static_cast<std::size_t>(std::countr_zero(marks)) / 8;
+        const std::size_t line = set * shape_.ways + way;
+        if (tags_[line] == packed) [[likely]]
+          return line;
       }
     }
     return none;
   }
 
-  void touch(std::size_t line) {
+  void touch(std::size_t set, std::size_t line) {
+    recent_[set] = static_cast<std::uint32_t>(line);
     if (shape_.policy == replacement::lru) {
-      stamps_[line] = ++stamp_;
+      order_.touch(set, line - set * shape_.ways);
     } else if (shape_.policy == replacement::pseudo_lru) {
-      touch_tree(line);
+      touch_tree(trees_[set], line - set * shape_.ways);
     }
   }
 
   // The tree has ways-1 nodes in heap order; a bit tells which half was used less recently (1 = the upper
   // one).
-  void touch_tree(std::size_t line) {
-    std::uint64_t& tree = trees_[line / shape_.ways];
-    const std::size_t way = line % shape_.ways;
+  void touch_tree(std::uint64_t& tree, std::size_t way) const {
     std::size_t node = 1;
     for (std::size_t half = shape_.ways / 2; half != 0; half /= 2) {
       const bool upper = (way & half) != 0;
@@ -236,20 +249,25 @@ private:
     }
   }
 
-  // The way to replace under the policies that do not go by stamps.
-  [[nodiscard]] std::size_t victim(std::size_t set) {
+  // The way that a fill takes while there are invalid lines somewhere; it counts as touched.
+  [[nodiscard]] std::size_t take_invalid_or_victim(std::size_t set) {
     const std::uint64_t* const tags = tags_.data() + set * shape_.ways;
-    for (std::size_t way = 0; way < shape_.ways; ++way) {
-      if (tags[way] == 0) return way;
-    }
+    std::size_t way = 0;
+    while (way < shape_.ways && tags[way] != 0)
+      ++way;
+    if (way == shape_.ways) return take_victim(set);
+    if (shape_.policy == replacement::pseudo_lru) touch_tree(trees_[set], way);
+    if (shape_.policy == replacement::lru || shape_.policy == replacement::fifo) order_.touch(set, way);
+    return way;
+  }
+
+  // The way that the policy gives up; it counts as touched.
+  [[nodiscard]] std::size_t take_victim(std::size_t set) {
+    if (shape_.policy == replacement::lru || shape_.policy == replacement::fifo) [[likely]]
+      return order_.take_last(set);
     if (shape_.policy == replacement::pseudo_lru) {
-      std::size_t node = 1;
-      std::size_t way = 0;
-      for (std::size_t half = shape_.ways / 2; half != 0; half /= 2) {
-        const bool upper = ((trees_[set] >> node) & 1) != 0;
-        if (upper) way |= half;
-        node = 2 * node + (upper ? 1 : 0);
-      }
+      const std::size_t way = least_recent_leaf(trees_[set]);
+      touch_tree(trees_[set], way);
       return way;
     }
     random_ ^= random_ << 13;
@@ -258,18 +276,34 @@ private:
     return static_cast<std::size_t>(random_ % shape_.ways);
   }
 
+  [[nodiscard]] std::size_t least_recent_leaf(std::uint64_t tree) const {
+    std::size_t node = 1;
+    std::size_t way = 0;
+    for (std::size_t half = shape_.ways / 2; half != 0; half /= 2) {
+      const bool upper = ((tree >> node) & 1) != 0;
+      if (upper) way |= half;
+      node = 2 * node + (upper ? 1 : 0);
+    }
+    return way;
+  }
+
   std::string name_;
   cache_shape shape_;
   std::size_t set_mask_ = 0;
-  unsigned hint_shift_ = 63;
-  std::uint64_t stamp_ = 0;
+  std::size_t occupied_ = 0;
   std::uint64_t random_ = 1;
   std::vector<std::uint64_t> tags_;
   std::vector<Value> values_;
-  std::vector<std::uint64_t> stamps_;
+  recency order_;
   std::vector<std::uint64_t> trees_;
-  std::vector<std::uint32_t> hints_;
+  std::size_t digest_words_ = 0;
+  std::vector<std::uint64_t> digests_;
+  // The line of each set that was used last.
+  std::vector<std::uint32_t> recent_;
+  // Without the fills, which are counted for good.
   cache_statistics statistics_;
+  std::uint64_t fills_ = 0;
+  std::uint64_t fills_cleared_ = 0;
 };
 
 } // namespace vtd::remap

@@ -55,9 +55,13 @@ public:
     return caps_.output_range_check && spec::in_interrupt_range(address) ? spec::fault_condition::lgn_4
                                                                          : spec::fault_condition::none;
   }
-  [[nodiscard]] bool has_reserved_bits(const spec::second_level_entry& entry, unsigned level,
-                                       bool leaf) const {
-    return (entry.value & (leaf ? leaf_reserved_ : table_reserved_)[level - 1]) != 0;
+  /// Paging entries against the bits that are reserved in them (VT-d 9.8): one that points to a table, ...
+  [[nodiscard]] bool has_reserved_table_bits(spec::second_level_entry entry) const {
+    return (entry.value & table_reserved_) != 0;
+  }
+  /// ... or one of `level` (1 = last) that is a leaf.
+  [[nodiscard]] bool has_reserved_leaf_bits(spec::second_level_entry entry, unsigned level) const {
+    return (entry.value & leaf_reserved_[level]) != 0;
   }
   [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
 
@@ -67,8 +71,9 @@ private:
   bool snoop_control_ = false;
   spec::root_entry root_reserved_{};
   spec::context_entry context_reserved_{};
-  std::array<std::uint64_t, 6> leaf_reserved_{};
-  std::array<std::uint64_t, 6> table_reserved_{};
+  std::uint64_t table_reserved_ = 0;
+  // By level, from 1 on.
+  std::array<std::uint64_t, spec::max_levels + 1> leaf_reserved_{};
 };
 
 /// One walk through root, context and paging tables (VT-d 3.4, 3.7) as a resumable step machine: it says what
@@ -87,21 +92,51 @@ public:
     done
   };
 
+  /// A wanted entry: `kind`, `level`, `address` and `bytes` as the functions of these names tell.
+  struct wanted_entry {
+    table_kind kind;
+    unsigned level;
+    std::uint64_t address;
+    unsigned bytes;
+  };
+
+  page_walk() = default; // NOLINT(cppcoreguidelines-pro-type-member-init): idle until started
+  /// As the two `start`.
+  page_walk(const dma_access& access, std::uint64_t root_table) : access_(access) { begin(root_table); }
+  page_walk(const table_rules& rules, const dma_access& access, const context_value& context)
+      : access_(access), context_(context) {
+    begin(rules);
+  }
+  /// Starts where a look-up that found the context and missed the page has come to: type and width are
+  /// judged.
+  [[nodiscard]] static page_walk after_lookup(const dma_access& access, const context_value& context) {
+    return page_walk(access, context);
+  }
+
   /// Starts at the root table.
-  void start(const table_rules& rules, const dma_access& access, std::uint64_t root_table);
+  void start(const dma_access& access, std::uint64_t root_table) {
+    access_ = access;
+    begin(root_table);
+  }
   /// Starts with a context that was in the context cache.
   void start(const table_rules& rules, const dma_access& access, const context_value& context);
 
   [[nodiscard]] demand wants() const { return wants_; }
   [[nodiscard]] const dma_access& access() const { return access_; }
-  [[nodiscard]] std::uint64_t address() const { return address_; }
+  [[nodiscard]] std::uint64_t address() const { return at_.entry; }
   [[nodiscard]] unsigned bytes() const { return kind_ == table_kind::paging ? 8 : 16; }
   [[nodiscard]] table_kind kind() const { return kind_; }
   /// Paging level of the wanted entry; 0 for root and context entries.
-  [[nodiscard]] unsigned level() const { return kind_ == table_kind::paging ? level_ : 0; }
+  [[nodiscard]] unsigned level() const { return kind_ == table_kind::paging ? at_.level : 0; }
+
+  [[nodiscard]] wanted_entry wanted() const { return {kind_, level(), address(), bytes()}; }
 
   /// The memory's answer to a `table_read`; `ok` false: the read failed.
   void feed(const table_rules& rules, bool ok, const table_words& words);
+  /// The same for whoever need not wait: answers the `table_read` and those that follow at once, by
+  /// `ok = read(table_kind, unsigned level, std::uint64_t address, unsigned bytes, table_words& into)`.
+  template <class Read>
+  void feed_all(const table_rules& rules, Read&& read);
   /// Answers to a `cache_lookup`: the IOTLB had it ...
   void resolve(const table_rules& rules, const page_value& page);
   /// ... or a paging-structure cache had the entry that points to the table of `level`; level 0: none had.
@@ -113,45 +148,78 @@ public:
   [[nodiscard]] bool fetched_context() const { return fetched_context_; }
   [[nodiscard]] bool knows_context() const { return knows_context_; }
   [[nodiscard]] const context_value& context() const { return context_; }
-  /// the non-leaf entries it went through, by their level (2..5),
-  [[nodiscard]] bool visited(unsigned level) const { return (visited_ >> level & 1) != 0; }
-  [[nodiscard]] const table_value& visited_entry(unsigned level) const { return entries_[level - 2]; }
-  [[nodiscard]] bool visited_any() const { return visited_ != 0; }
+  /// the non-leaf entries it went through, from the top: `visit(level, table_value)`,
+  template <class Visitor>
+  void for_each_visited(Visitor&& visit) const {
+    std::uint64_t granted = granted_above_;
+    for (unsigned level = first_level_; level > at_.level; --level) {
+      const spec::second_level_entry entry{entries_[level - 2]};
+      granted &= entry.value;
+      visit(level, table_value{entry, granted});
+    }
+  }
+  [[nodiscard]] bool visited_any() const { return at_.level < first_level_; }
   /// and the leaf, when it was read from memory and the request is allowed.
   [[nodiscard]] bool fetched_page() const { return fetched_page_; }
-  [[nodiscard]] page_value page() const;
+  [[nodiscard]] page_value page() const {
+    return {result_.attributes(), result_.address & ~(spec::level_size(result_.level) - 1)};
+  }
   /// Table reads so far.
   [[nodiscard]] unsigned reads() const { return reads_; }
 
 private:
-  void reset(const dma_access& access);
+  static constexpr std::uint64_t all_rights =
+      spec::second_level_entry::read_field::mask | spec::second_level_entry::write_field::mask;
+
+  // Where a walk stands in the paging tables.
+  struct position {
+    // Host physical address of the wanted entry (also of a root or context entry).
+    std::uint64_t entry;
+    // The AND of all entries so far: only R and W mean anything.
+    std::uint64_t granted;
+    unsigned level;
+  };
+  // What one paging entry says.
+  enum class verdict : std::uint8_t { next_level, leaf, failed, not_present, reserved };
+
+  page_walk(const dma_access& access, const context_value& context) : access_(access), context_(context) {
+    clear();
+    fault_processing_disable_ = context_.fault_processing_disable;
+    want_lookup();
+  }
+  void clear();
+  void begin(std::uint64_t root_table);
+  void begin(const table_rules& rules);
+  void want_lookup();
   void enter_context(const table_rules& rules);
   void feed_root(const table_rules& rules, const table_words& words);
   void feed_context(const table_rules& rules, const table_words& words);
-  void feed_paging(const table_rules& rules, const table_words& words);
-  void finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read, bool write,
-                   bool snoop);
+  verdict step(const table_rules& rules, position& at, bool ok, spec::second_level_entry entry);
+  void conclude(const table_rules& rules, verdict how, spec::second_level_entry entry);
+  void finish_page(const table_rules& rules, const page_value& page);
+  [[nodiscard]] std::uint64_t entry_address(std::uint64_t table, unsigned level) const {
+    return table +
+           std::uint64_t{spec::level_index(access_.address, level)} * sizeof(spec::second_level_entry);
+  }
   void want(table_kind kind, std::uint64_t address);
   void stop(spec::fault_condition condition);
 
-  dma_access access_{};
-  translation result_{};
-  context_value context_{};
-  // Only the entries of visited levels mean anything.
-  std::array<table_value, 4> entries_;
-  std::uint64_t address_ = 0;
-  std::uint32_t visited_ = 0;
+  // Set by `start`, but for the entries, of which only those of visited levels mean anything.
+  dma_access access_;
+  translation result_;
+  context_value context_;
+  std::array<std::uint64_t, spec::max_levels - 1> entries_;
+  // What the levels above `first_level_` grant.
+  std::uint64_t granted_above_;
+  position at_;
+  std::uint8_t first_level_;
+  std::uint8_t reads_;
   demand wants_ = demand::idle;
-  table_kind kind_ = table_kind::root;
-  std::uint8_t level_ = 0;
-  std::uint8_t reads_ = 0;
-  bool fault_processing_disable_ = false;
-  bool fetched_context_ = false;
-  bool knows_context_ = false;
-  bool fetched_page_ = false;
-  // The rights granted by all levels so far.
-  bool read_ = true;
-  bool write_ = true;
+  table_kind kind_;
+  bool fault_processing_disable_;
+  bool fetched_context_;
+  bool knows_context_;
+  bool fetched_page_;
 };
 
 // --- The steps that every walk takes, here so that they are compiled into their callers
@@ -170,25 +238,29 @@ inline spec::fault_condition table_rules::judge_type(spec::translation_type type
   return blocked ? spec::fault_condition::lct_5 : spec::fault_condition::none;
 }
 
-inline void page_walk::reset(const dma_access& access) {
-  access_ = access;
+// All but access and context.
+inline void page_walk::clear() {
   result_ = {};
-  visited_ = 0;
+  at_ = {0, all_rights, 0};
+  first_level_ = 0;
   reads_ = 0;
   fault_processing_disable_ = false;
   fetched_context_ = false;
   knows_context_ = false;
   fetched_page_ = false;
-  read_ = true;
-  write_ = true;
 }
 
 inline void page_walk::start(const table_rules& rules, const dma_access& access,
                              const context_value& context) {
-  reset(access);
+  access_ = access;
   context_ = context;
-  fault_processing_disable_ = context.fault_processing_disable;
-  if (const auto condition = table_rules::judge_type(context.type, access.type);
+  begin(rules);
+}
+
+inline void page_walk::begin(const table_rules& rules) {
+  clear();
+  fault_processing_disable_ = context_.fault_processing_disable;
+  if (const auto condition = table_rules::judge_type(context_.type, access_.type);
       condition != spec::fault_condition::none) {
     knows_context_ = true;
     return stop(condition);
@@ -198,7 +270,7 @@ inline void page_walk::start(const table_rules& rules, const dma_access& access,
 
 inline void page_walk::want(table_kind kind, std::uint64_t address) {
   kind_ = kind;
-  address_ = address;
+  at_.entry = address;
   wants_ = demand::table_read;
 }
 
@@ -211,18 +283,40 @@ inline void page_walk::stop(spec::fault_condition condition) {
 
 inline void page_walk::feed(const table_rules& rules, bool ok, const table_words& words) {
   ++reads_;
-  switch (kind_) {
-  case table_kind::root:
-    if (!ok) return stop(spec::fault_condition::lrt_1);
-    return feed_root(rules, words);
-  case table_kind::context:
+  if (kind_ == table_kind::paging) [[likely]] {
+    const spec::second_level_entry entry{words.lo()};
+    if (const verdict how = step(rules, at_, ok, entry); how != verdict::next_level)
+      conclude(rules, how, entry);
+  } else if (kind_ == table_kind::context) {
     if (!ok) return stop(spec::fault_condition::lct_1);
-    return feed_context(rules, words);
-  case table_kind::paging:
-    if (!ok)
-      return stop(level_ == context_.levels ? spec::fault_condition::lct_4_3 : spec::fault_condition::lsl_1);
-    return feed_paging(rules, words);
+    feed_context(rules, words);
+  } else {
+    if (!ok) return stop(spec::fault_condition::lrt_1);
+    feed_root(rules, words);
   }
+}
+
+// Inlined always: with `read` in sight the position stays in registers from level to level.
+template <class Read>
+[[gnu::always_inline]] inline void page_walk::feed_all(const table_rules& rules, Read&& read) {
+  table_words words;
+  while (wants_ == demand::table_read && kind_ != table_kind::paging) {
+    const bool ok = read(kind_, level(), address(), bytes(), words);
+    feed(rules, ok, words);
+  }
+  if (wants_ != demand::table_read) return;
+  // A copy, so that the position need not be written back for each level.
+  position at = at_;
+  verdict how = verdict::next_level;
+  spec::second_level_entry entry;
+  while (how == verdict::next_level) {
+    const bool ok = read(table_kind::paging, at.level, at.entry, unsigned{sizeof(entry)}, words);
+    entry.value = words.lo();
+    how = step(rules, at, ok, entry);
+  }
+  reads_ = static_cast<std::uint8_t>(reads_ + (at_.level - at.level) + 1);
+  at_ = at;
+  conclude(rules, how, entry);
 }
 
 inline void page_walk::enter_context(const table_rules& rules) {
@@ -237,31 +331,62 @@ inline void page_walk::enter_context(const table_rules& rules) {
     wants_ = demand::done;
     return;
   }
-  level_ = context_.levels;
+  want_lookup();
+}
+
+inline void page_walk::want_lookup() {
+  knows_context_ = true;
+  at_.level = context_.levels;
   wants_ = demand::cache_lookup;
 }
 
 inline void page_walk::descend(unsigned level, const table_value& from) {
   std::uint64_t table = context_.top_table;
   if (level != 0) {
-    level_ = static_cast<std::uint8_t>(level);
-    table = from.table;
-    read_ = from.read;
-    write_ = from.write;
+    at_.level = level;
+    at_.granted = from.granted();
+    table = from.table();
   }
-  want(table_kind::paging,
-       table + std::uint64_t{spec::level_index(access_.address, level_)} * sizeof(spec::second_level_entry));
+  granted_above_ = at_.granted;
+  first_level_ = static_cast<std::uint8_t>(at_.level);
+  want(table_kind::paging, entry_address(table, at_.level));
 }
 
-inline void page_walk::resolve(const table_rules& rules, const page_value& page) {
-  finish_page(rules, page.page, page.level, page.read, page.write, page.snoop);
+inline void page_walk::resolve(const table_rules& rules, const page_value& page) { finish_page(rules, page); }
+
+// One paging entry (VT-d 3.7, 9.8): read, present, reserved; then the next level, or the leaf.
+inline page_walk::verdict page_walk::step(const table_rules& rules, position& at, bool ok,
+                                          spec::second_level_entry entry) {
+  if (!ok) [[unlikely]]
+    return verdict::failed;
+  // Neither readable nor writable is "not present": its other bits mean nothing.
+  if (!entry.present()) [[unlikely]]
+    return verdict::not_present;
+  // The last level ignores PS: all its entries are leaves.
+  const bool leaf = at.level == 1 || entry.page_size();
+  if (leaf ? rules.has_reserved_leaf_bits(entry, at.level) : rules.has_reserved_table_bits(entry))
+      [[unlikely]]
+    return verdict::reserved;
+  at.granted &= entry.value;
+  if (leaf) return verdict::leaf;
+  entries_[at.level - 2] = entry.value;
+  --at.level;
+  at.entry = entry_address(entry.address(), at.level);
+  return verdict::next_level;
 }
 
-inline void page_walk::feed_paging(const table_rules& rules, const table_words& words) {
-  const spec::second_level_entry entry{words.lo()};
-  const unsigned level = level_;
-  // Neither readable nor writable is "not present": its other bits mean nothing (VT-d 9.8).
-  if (!entry.present()) {
+inline void page_walk::conclude(const table_rules& rules, verdict how, spec::second_level_entry entry) {
+  switch (how) {
+  case verdict::leaf: {
+    fetched_page_ = true;
+    const spec::second_level_entry granted{at_.granted};
+    const page_attributes attributes{static_cast<std::uint8_t>(at_.level), granted.read(), granted.write(),
+                                     rules.reports_snoop() && entry.snoop()};
+    return finish_page(rules, {attributes, entry.address()});
+  }
+  case verdict::failed:
+    return stop(at_.level == context_.levels ? spec::fault_condition::lct_4_3 : spec::fault_condition::lsl_1);
+  case verdict::not_present:
     if (access_.type == address_type::translation_request) {
       // VT-d 4.1.3: a device that asks is told "no rights"; that is an answer, not a fault.
       wants_ = demand::done;
@@ -269,46 +394,26 @@ inline void page_walk::feed_paging(const table_rules& rules, const table_words& 
     }
     return stop(access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
                                                    : spec::fault_condition::lgn_3_np);
-  }
-  const bool leaf = level == 1 || entry.page_size();
-  if (rules.has_reserved_bits(entry, level, leaf)) return stop(spec::fault_condition::lsl_2);
-  read_ &= entry.read();
-  write_ &= entry.write();
-  if (!leaf) {
-    visited_ |= 1U << level;
-    entries_[level - 2] = {entry.address(), read_, write_};
-    level_ = static_cast<std::uint8_t>(level - 1);
-    address_ = entry.address() + std::uint64_t{spec::level_index(access_.address, level - 1)} *
-                                     sizeof(spec::second_level_entry);
+  case verdict::reserved:
+    return stop(spec::fault_condition::lsl_2);
+  case verdict::next_level:
     return;
   }
-  fetched_page_ = true;
-  finish_page(rules, entry.address(), level, read_, write_, rules.reports_snoop() && entry.snoop());
 }
 
-inline void page_walk::finish_page(const table_rules& rules, std::uint64_t page, unsigned level, bool read,
-                                   bool write, bool snoop) {
-  result_.level = static_cast<std::uint8_t>(level);
-  result_.read = read;
-  result_.write = write;
-  result_.snoop = snoop;
-  const std::uint64_t offset = access_.address & (spec::level_size(level) - 1);
-  result_.address = page | offset;
+inline void page_walk::finish_page(const table_rules& rules, const page_value& page) {
+  result_.set_attributes(page);
+  result_.address = page.page | (access_.address & (spec::level_size(page.level) - 1));
   wants_ = demand::done;
   auto condition = spec::fault_condition::none;
   if (access_.type != address_type::translation_request) {
-    condition = rules.judge_rights(read, write, access_.kind);
+    condition = rules.judge_rights(page.read, page.write, access_.kind);
   }
   if (condition == spec::fault_condition::none) condition = rules.judge_output(result_.address);
   if (condition != spec::fault_condition::none) {
     fetched_page_ = false;
     stop(condition);
   }
-}
-
-inline page_value page_walk::page() const {
-  return {result_.address & ~(spec::level_size(result_.level) - 1), result_.level, result_.read,
-          result_.write, result_.snoop};
 }
 
 } // namespace vtd::remap

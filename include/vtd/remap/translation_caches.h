@@ -76,6 +76,8 @@ public:
   [[nodiscard]] const context_cache& contexts() const { return contexts_; }
   [[nodiscard]] page_cache& iotlb() { return iotlb_; }
   [[nodiscard]] const page_cache& iotlb() const { return iotlb_; }
+  /// The deepest level whose non-leaf entries are cached; a sixth level (AW = 4) is read from memory always.
+  static constexpr unsigned max_cached_level = 5;
   /// The paging-structure cache that holds non-leaf entries of `level` (2 = PDE .. 5 = PML5E).
   [[nodiscard]] table_cache& tables(unsigned level) { return tables_[level - 2]; }
   [[nodiscard]] const table_cache& tables(unsigned level) const { return tables_[level - 2]; }
@@ -88,9 +90,15 @@ public:
     }
     return lookup_any_size(domain, address);
   }
+  /// `cache::find_recent` for a page, as long as all cached pages are of 4 KB.
+  [[nodiscard]] const page_value* find_recent_page(std::uint16_t domain, std::uint64_t address) const {
+    return larger_pages_ == 0 ? iotlb_.find_recent(page_tag::of(domain, address, 1)) : nullptr;
+  }
   [[nodiscard]] const page_value* peek_page(std::uint16_t domain, std::uint64_t address) const;
   /// Returns the packed `page_tag` of the entry that had to leave, or 0.
-  std::uint64_t fill_page(std::uint16_t domain, std::uint64_t address, const page_value& value);
+  /// `absent`: the IOTLB is known not to hold it.
+  std::uint64_t fill_page(std::uint16_t domain, std::uint64_t address, const page_value& value,
+                          bool absent = false);
 
   /// The deepest cached non-leaf entry on the way of `address`, below `levels` levels: the level of the table
   /// that is to be read next and where it is; level 0 when nothing is cached.
@@ -131,17 +139,19 @@ private:
 
   context_cache contexts_;
   page_cache iotlb_;
-  std::array<table_cache, 4> tables_;
+  std::array<table_cache, max_cached_level - 1> tables_;
   // How many cached pages are larger than 4 KB.
   std::size_t larger_pages_ = 0;
   bool has_tables_ = false;
 };
 
-inline std::uint64_t translation_caches::fill_page(std::uint16_t domain, std::uint64_t address,
-                                                   const page_value& value) {
+[[gnu::always_inline]] inline std::uint64_t translation_caches::fill_page(std::uint16_t domain,
+                                                                          std::uint64_t address,
+                                                                          const page_value& value,
+                                                                          bool absent) {
   const page_tag tag = page_tag::of(domain, address, value.level);
   if (value.level > 1 && iotlb_.peek(tag) == nullptr && iotlb_.shape().entries != 0) ++larger_pages_;
-  const std::uint64_t left = iotlb_.fill(tag, value);
+  const std::uint64_t left = iotlb_.fill(tag, value, absent);
   if (left != 0 && page_tag::level_of(left) > 1) --larger_pages_;
   return left;
 }

@@ -22,6 +22,15 @@ struct translation_cost {
   std::uint64_t evicted = 0;
 };
 
+/// Where a translation that is run to its end finds what it needs: the root table, memory to read tables
+/// from, and the clock, whose edge `now` is the first after the request's arrival.
+struct walk_surroundings {
+  std::uint64_t root_table;
+  memory_port& memory;
+  const engine::clock& timebase;
+  engine::cycle now;
+};
+
 /// The translation decision of one remapping unit (VT-d 3.4, 3.7): caches first, then a walk, then what the
 /// caches keep of it. Every way to use the unit (cycle by cycle, run to completion, debug) goes through these
 /// few steps.
@@ -41,45 +50,45 @@ public:
   /// The look-up: context cache, then IOTLB. `out` is set unless it is a miss.
   /// `page_miss`: the context was there, the IOTLB had nothing.
   outcome lookup(const dma_access& access, translation& out) {
-    const context_value* context = caches_.contexts().lookup(context_tag{access.source});
-    if (context == nullptr) [[unlikely]]
-      return outcome::context_miss;
-    if (context->type != spec::translation_type::untranslated_only ||
-        access.type != address_type::untranslated || access.address >> context->input_width != 0)
-        [[unlikely]] {
-      return lookup_special(*context, access, out);
-    }
-    const page_value* page = caches_.lookup_page(context->domain_id, access.address);
-    if (page == nullptr) [[unlikely]]
-      return outcome::page_miss;
-    return use_page(*context, *page, access, out);
+    if (const hot_entries hot = find_hot(access); hot.page != nullptr) [[likely]]
+      return use_page(*hot.context, *hot.page, access, out);
+    return lookup_cold(access, out);
   }
 
   /// Begins the walk that a miss needs.
   void start(page_walk& walk, const dma_access& access, std::uint64_t root_table) const;
   /// Answers `demand::cache_lookup`.
-  void look_up_structures(page_walk& walk);
+  void look_up_structures(page_walk& walk) {
+    // The IOTLB is tagged by domain-id, which a context that had to be fetched only now provides
+    // (VT-d 6.2.4). With a cached context it has missed already.
+    if (walk.fetched_context() || caches_.has_tables()) return look_up_all(walk);
+    walk.descend(0, {});
+  }
   /// Answers `demand::table_read`, and tells the observer. `now`: cycle in which the data is used.
   void feed(page_walk& walk, bool ok, const table_words& words, engine::cycle now) const {
     if (observer_ != nullptr) [[unlikely]]
-      tell(walk, ok, words, now);
+      tell(walk.access(), walk.wanted(), ok, words, now);
     walk.feed(rules_, ok, words);
   }
   /// Puts into the caches what a finished walk learned. Not called for a walk that an invalidation overtook.
-  /// Returns the packed `page_tag` of the IOTLB entry that had to leave, or 0.
-  std::uint64_t commit(const page_walk& walk);
+  /// Returns the packed `page_tag` of the IOTLB entry that had to leave, or 0. `page_absent`: the IOTLB is
+  /// known not to hold the page.
+  [[gnu::always_inline]] std::uint64_t commit(const page_walk& walk, bool page_absent = false) {
+    if (walk.fetched_context() || caches_.has_tables()) keep_tables(walk);
+    if (!walk.fetched_page()) return 0;
+    const page_value page = walk.page();
+    return caches_.fill_page(walk.context().domain_id, walk.access().address, page, page_absent);
+  }
 
   /// Look-up, walk and fill in one go. `cost.read_cycles` follows the clock's edges.
-  translation translate(const dma_access& access, std::uint64_t root_table, memory_port& memory,
-                        const engine::clock& timebase, engine::cycle now, translation_cost& cost) {
+  translation translate(const dma_access& access, const walk_surroundings& around, translation_cost& cost) {
+    const hot_entries hot = find_hot(access);
+    if (hot.page == nullptr) [[unlikely]]
+      return translate_cold(access, hot.context, around, cost);
     translation out;
-    const outcome found = lookup(access, out);
-    cost.context_hit = found != outcome::context_miss;
-    if (found == outcome::translated || found == outcome::blocked) [[likely]] {
-      cost.iotlb_hit = true;
-      return out;
-    }
-    walk_now(access, root_table, memory, timebase, now, cost, out);
+    use_page(*hot.context, *hot.page, access, out);
+    cost.context_hit = true;
+    cost.iotlb_hit = true;
     return out;
   }
   /// What `translate` would answer, with no effect on caches, statistics or observers.
@@ -87,14 +96,39 @@ public:
                                   memory_port& memory) const;
 
 private:
+  // What decides a hit, when both entries are the ones used last in their sets: then the look-up changes
+  // nothing but the counts. Without the page nothing is counted yet; a context lets the request pass to the
+  // IOTLB.
+  struct hot_entries {
+    const context_value* context;
+    const page_value* page;
+  };
+  hot_entries find_hot(const dma_access& access) {
+    const context_value* context = caches_.contexts().find_recent(context_tag{access.source});
+    if (context == nullptr || !is_plain(*context, access)) [[unlikely]]
+      return {};
+    const page_value* page = caches_.find_recent_page(context->domain_id, access.address);
+    if (page != nullptr) [[likely]] {
+      caches_.contexts().count_hit();
+      caches_.iotlb().count_hit();
+    }
+    return {context, page};
+  }
+  // An untranslated request to a paged domain, inside its width: the IOTLB decides.
+  [[nodiscard]] static bool is_plain(const context_value& context, const dma_access& access) {
+    return context.type == spec::translation_type::untranslated_only &&
+           access.type == address_type::untranslated && access.address >> context.input_width == 0;
+  }
+  // `context`: what the context cache had, or nullptr; valid until the next change of the cache.
+  outcome look_up(const dma_access& access, translation& out, const context_value*& context);
+  outcome lookup_cold(const dma_access& access, translation& out);
   outcome lookup_special(const context_value& context, const dma_access& access, translation& out);
+  void look_up_all(page_walk& walk);
+  void keep_tables(const page_walk& walk);
   outcome use_page(const context_value& context, const page_value& page, const dma_access& access,
                    translation& out) const {
     out.address = page.page | (access.address & (spec::level_size(page.level) - 1));
-    out.level = page.level;
-    out.read = page.read;
-    out.write = page.write;
-    out.snoop = page.snoop;
+    out.set_attributes(page);
     out.identity = false;
     out.suppressed = false;
     auto condition = rules_.judge_rights(page.read, page.write, access.kind);
@@ -105,10 +139,17 @@ private:
     out.suppressed = context.fault_processing_disable && spec::condition_info(condition).qualified;
     return outcome::blocked;
   }
-  // The rest of `translate` after a miss.
-  void walk_now(const dma_access& access, std::uint64_t root_table, memory_port& memory,
-                const engine::clock& timebase, engine::cycle now, translation_cost& cost, translation& out);
-  void tell(const page_walk& walk, bool ok, const table_words& words, engine::cycle now) const;
+  // `context`: as from `find_hot`.
+  translation translate_cold(const dma_access& access, const context_value* context,
+                             const walk_surroundings& around, translation_cost& cost);
+  // The rest of `translate` after a miss. `context`: the one that let the request pass to the IOTLB.
+  template <bool observed>
+  translation walk_now(const dma_access& access, const context_value* context,
+                       const walk_surroundings& around, translation_cost& cost);
+  translation walk_watched(const dma_access& access, const context_value* context,
+                           const walk_surroundings& around, translation_cost& cost);
+  void tell(const dma_access& access, const page_walk::wanted_entry& what, bool ok, const table_words& words,
+            engine::cycle now) const;
 
   std::string unit_;
   table_rules rules_;

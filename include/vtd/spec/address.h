@@ -31,6 +31,8 @@ inline constexpr std::uint64_t page_size = std::uint64_t{1} << page_shift;
   return std::uint64_t{1} << level_shift(level);
 }
 inline constexpr unsigned entries_per_table = 512;
+/// The deepest tables there are: AW = 4 of rev 1.x, 64-bit input addresses (VT-d 9.3).
+inline constexpr unsigned max_levels = 6;
 
 // Adjusted guest address width (context entry AW, VT-d 9.3).
 
