@@ -20,10 +20,9 @@ std::uint32_t record_high(const remap::capabilities& caps) {
 
 // Memory where the machines are not the same, or where something else than memory answers.
 bool is_off_limits(std::uint64_t host) {
-  constexpr std::uint64_t legacy = 0xa0000;
   constexpr std::uint64_t registers = 0xe0000000;
   constexpr std::uint64_t four_giga = std::uint64_t{1} << 32;
-  return (host >= legacy && host < layout::tables) || (host >= layout::exchange && host < layout::large) ||
+  return host < layout::tables || (host >= layout::exchange && host < layout::large) ||
          (host >= registers && host < four_giga);
 }
 } // namespace
