@@ -18,6 +18,10 @@ std::uint32_t record_high(const remap::capabilities& caps) {
   return caps.cap.fault_record_offset() + reg::frcd_hi::offset;
 }
 
+std::uint64_t next_tail(std::uint64_t tail) {
+  return (tail + sizeof(spec::invalidation_descriptor)) % layout::page;
+}
+
 // Memory where the machines are not the same, or where something else than memory answers.
 bool is_off_limits(std::uint64_t host) {
   constexpr std::uint64_t registers = 0xe0000000;
@@ -45,7 +49,7 @@ struct comparer::run_state {
   std::uint64_t ccmd = 0;
   std::uint64_t iotlb = 0;
   std::uint64_t queue_tail = 0;
-  // DMAs that were not run.
+  // DMAs and descriptors that were not run.
   std::vector<std::size_t> left_out;
   std::optional<difference> explained_record;
   bool stale = false;
@@ -106,20 +110,24 @@ void comparer::follow_register(run_state& now, const step& what) {
   }
 }
 
-void comparer::submit(run_state& now, const spec::invalidation_descriptor& what) {
-  // Without its set-up there is no queue, and nothing to say about it.
-  if (!now.queue_on || now.iqa != layout::queue) return;
-  for (machine* each : {static_cast<machine*>(&qemu_), static_cast<machine*>(&model_)}) {
-    each->store(layout::queue + now.queue_tail, what.lo);
-    each->store(layout::queue + now.queue_tail + 8, what.hi);
-  }
-  now.queue_tail = (now.queue_tail + sizeof what) % layout::page;
-  qemu_.write_register(reg::iqt::offset, 8, now.queue_tail);
-  if (model_machine::has_queue()) {
-    model_.write_register(reg::iqt::offset, 8, now.queue_tail);
-  } else {
+// The descriptor into the queue, and the tail behind it.
+void comparer::enqueue(machine& on, const spec::invalidation_descriptor& what, std::uint64_t tail) {
+  on.store(layout::queue + tail, what.lo);
+  on.store(layout::queue + tail + 8, what.hi);
+  if (&on == &model_ && !model_machine::has_queue()) {
     model_.submit(what);
+  } else {
+    on.write_register(reg::iqt::offset, 8, next_tail(tail));
   }
+}
+
+void comparer::submit(run_state& now, std::size_t index) {
+  const spec::invalidation_descriptor what{now.run.steps[index].address, now.run.steps[index].value};
+  // Without its set-up there is no queue, and nothing to say about it.
+  if (!now.queue_on || now.iqa != layout::queue) return now.left_out.push_back(index);
+  enqueue(qemu_, what, now.queue_tail);
+  enqueue(model_, what, now.queue_tail);
+  now.queue_tail = next_tail(now.queue_tail);
   if (what.is(spec::descriptor_type::context_cache)) {
     const spec::context_cache_descriptor d(what);
     now.memory.invalidate_contexts(d.granularity(), d.domain_id(), d.source(),
@@ -168,7 +176,7 @@ void comparer::perform(run_state& now, std::size_t index) {
     read_both(now, index, record + 8, 8);
     return;
   case step_kind::submit:
-    submit(now, {what.address, what.value});
+    submit(now, index);
     read_both(now, index, reg::fsts::offset, 4);
     return;
   case step_kind::reset:
@@ -283,6 +291,7 @@ std::optional<difference> comparer::compare_contents(std::size_t index, bool eve
 }
 
 void comparer::replay_on_model(const run_state& now, std::size_t last, const model_choice& choice) {
+  std::uint64_t tail = 0;
   model_.restart(choice);
   for (std::size_t i = 0; i <= last; ++i) {
     const step& each = now.run.steps[i];
@@ -301,10 +310,12 @@ void comparer::replay_on_model(const run_state& now, std::size_t last, const mod
       model_.dma(each.what);
       break;
     case step_kind::submit:
-      model_.submit({each.address, each.value});
+      enqueue(model_, {each.address, each.value}, tail);
+      tail = next_tail(tail);
       break;
     case step_kind::reset:
       model_.reset();
+      tail = 0;
       break;
     }
   }

@@ -40,7 +40,8 @@ private:
   struct run_state;
   bool may_run(const transfer& what);
   void perform(run_state& now, std::size_t index);
-  void submit(run_state& now, const vtd::spec::invalidation_descriptor& what);
+  void submit(run_state& now, std::size_t index);
+  void enqueue(machine& on, const vtd::spec::invalidation_descriptor& what, std::uint64_t tail);
   void read_ahead(run_state& now);
   void follow_register(run_state& now, const step& what);
   void read_both(run_state& now, std::size_t index, std::uint32_t offset, unsigned bytes);

@@ -17,13 +17,16 @@ namespace spec = vtd::spec;
 generator_state::generator_state(const variant& how, std::uint64_t seed)
     : how_(how), caps_(how.capabilities()), random_(seed), tables_(out_.steps) {
   out_.how = &how;
+  domain_of_.fill(-1);
+}
+
+void generator_state::draw_choices() {
   out_.choice.by_cycles = random_.chance(50);
   out_.choice.context_cache = random_.chance(85);
   out_.choice.iotlb = random_.chance(85);
   out_.choice.structure_caches = random_.chance(85);
   out_.choice.tiny = random_.chance(25);
   queued_ = random_.chance(40);
-  domain_of_.fill(-1);
 }
 
 void generator_state::write(std::uint32_t offset, unsigned bytes, std::uint64_t value, std::string note) {

@@ -31,6 +31,7 @@ private:
   };
 
   // What software does. generator_driver.cpp
+  void draw_choices();
   void write(std::uint32_t offset, unsigned bytes, std::uint64_t value, std::string note);
   void write_any_way(std::uint32_t offset, std::uint64_t value, const std::string& note);
   void order(std::uint32_t one_shot, const std::string& note);
@@ -56,6 +57,7 @@ private:
   void spoil_context();
   void change_context();
   void random_invalidation();
+  void other_descriptor();
   void poke_register();
   void peek_register();
   void toggle_translation();

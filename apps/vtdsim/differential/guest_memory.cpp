@@ -44,8 +44,7 @@ page_words pattern_of(std::uint64_t page) {
 
 } // namespace
 
-guest_memory::guest_memory() {
-  descriptor_ = ::memfd_create("vtdsim-memory", MFD_CLOEXEC);
+guest_memory::guest_memory() : descriptor_(::memfd_create("vtdsim-memory", MFD_CLOEXEC)) {
   if (descriptor_ < 0 || ::ftruncate(descriptor_, layout::memory) != 0)
     throw std::runtime_error("no memory for a machine can be had (memfd)");
   void* mapped =
