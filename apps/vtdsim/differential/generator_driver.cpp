@@ -175,9 +175,13 @@ void generator_state::invalidate(const invalidation& what) {
         break;
       }
       [[fallthrough]];
-    default:
-      context_invalidation(contexts::device, what.domain, what.source,
-                           static_cast<unsigned>(random_.chance(70) ? 0 : random_.below(4)));
+    default: {
+      // Any function number will do, as far as its bits are not compared (FM).
+      const auto mask = static_cast<unsigned>(random_.chance(60) ? 0 : random_.below(4));
+      const auto other = static_cast<std::uint16_t>(random_.next() & spec::function_mask_bits(mask));
+      context_invalidation(contexts::device, what.domain,
+                           spec::source_id{static_cast<std::uint16_t>(what.source.value() ^ other)}, mask);
+    }
     }
   }
   const bool whole = what.whole_domain || what.contexts;

@@ -301,7 +301,7 @@ void generator_state::spoil_context() {
     break;
   case 3:
     how = "not present";
-    entry.set_present(false);
+    entry.set_present(false).set_fault_processing_disable(random_.chance(40));
     break;
   case 4:
     how = "reserved bit";

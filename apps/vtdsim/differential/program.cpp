@@ -14,7 +14,7 @@ namespace {
 /// The words of one line, taken one by one.
 class line_reader {
 public:
-  line_reader(const std::string& line, std::size_t number) : words_(line), line_(line), number_(number) {}
+  line_reader(const std::string& line, std::size_t number) : words_(line), number_(number) {}
 
   std::string word() {
     std::string out;
@@ -46,7 +46,6 @@ public:
 
 private:
   std::istringstream words_;
-  const std::string& line_;
   std::size_t number_;
 };
 

@@ -79,7 +79,8 @@ std::string find_program(const std::string& name) {
 }
 
 qemu_process::qemu_process(const std::string& program, int memory, std::size_t memory_bytes,
-                           const std::vector<std::string>& arguments) {
+                           const std::vector<std::string>& arguments)
+    : errors_(::memfd_create("vtdsim-errors", MFD_CLOEXEC)) {
   const descriptor firmware(make_firmware());
   const descriptor shared(::dup(memory)); // without the flag that closes it in the child
   descriptor qtest;
@@ -124,11 +125,10 @@ qemu_process::qemu_process(const std::string& program, int memory, std::size_t m
   for (std::string& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);
-  errors_ = ::memfd_create("vtdsim-errors", MFD_CLOEXEC);
   const pid_t parent = ::getpid();
-  process_ = ::fork();
-  if (process_ < 0) throw qemu_error("no process for QEMU can be had (fork)");
-  if (process_ == 0) {
+  const pid_t child = ::fork();
+  if (child < 0) throw qemu_error("no process for QEMU can be had (fork)");
+  if (child == 0) {
     // Only calls that are safe after fork in a program with threads.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);
@@ -136,12 +136,14 @@ qemu_process::qemu_process(const std::string& program, int memory, std::size_t m
          {their_qtest.number(), their_monitor.number(), firmware.number(), shared.number()})
       keep_over_exec(number);
     const int nothing = ::open("/dev/null", O_RDWR);
+    if (nothing < 0 || errors_ < 0) ::_exit(127);
     ::dup2(nothing, 0);
     ::dup2(nothing, 1);
     ::dup2(errors_, 2);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
+  process_ = child; // NOLINT(cppcoreguidelines-prefer-member-initializer): only the parent gets here
   qtest_ = qtest.release();
   monitor_ = monitor.release();
 }
