@@ -7,7 +7,7 @@ what=${1:-build}
 
 build_packages=(g++ cmake ninja-build ccache pkg-config libsystemc-dev libboost1.81-dev libboost-json1.81-dev
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev libfmt-dev nlohmann-json3-dev)
-check_packages=(acpica-tools clang-format)
+check_packages=(acpica-tools clang-format qemu-system-x86)
 bench_packages=(valgrind)
 clang_versions=(19 16) # the first that is installed or can be; Debian's default, 14, stumbles over C++20
 

@@ -2,6 +2,7 @@
 #include "vtdsim/verbs.h"
 
 #include "vtdsim/acpi_import.h"
+#include "vtdsim/differential/verb.h"
 #include "vtdsim/dump.h"
 #include "vtdsim/report_html.h"
 #include "vtdsim/result_json.h"
@@ -254,6 +255,32 @@ std::uint64_t seed_of(const std::string& text) {
   return seed;
 }
 
+void add_differential_verb(CLI::App& app, int& status) {
+  auto* verb = app.add_subcommand("differential", "random programs on our unit and on another model of VT-d");
+  struct arguments {
+    differential::options options;
+    json_option as_json;
+  };
+  const auto args = std::make_shared<arguments>();
+  auto& options = args->options;
+  verb->add_option("--against", options.against, "the other model: qemu")->default_val("qemu");
+  verb->add_option("--programs", options.programs, "how many")->default_val(1000);
+  verb->add_option("--seed", options.seed, "of the series of programs")->default_val(1);
+  verb->add_option("--first", options.first, "where in the series to begin")->default_val(0);
+  verb->add_option("-j,--jobs", options.jobs, "QEMUs at the same time; 0: one per processor")->default_val(0);
+  verb->add_option("--qemu", options.qemu, "QEMU's program")->default_str("qemu-system-x86_64");
+  verb->add_option("--replay", options.replay, "FILE with one program, as a divergence is printed");
+  verb->add_flag("--print", options.print, "only print program --first of the series");
+  verb->add_flag("--deviations", options.deviations, "only print the known deviations");
+  args->as_json.add(*verb);
+  verb->callback([=, &status] {
+    const differential::report done = differential::run(args->options);
+    args->as_json.write(done.json);
+    if (!args->as_json.to_stdout()) std::cout << done.text;
+    status = done.status;
+  });
+}
+
 } // namespace
 
 void add_verbs(CLI::App& app, int& status) {
@@ -348,6 +375,7 @@ void add_verbs(CLI::App& app, int& status) {
   dump->add_option("--device", what->device, "BB:DD.F: only this function's tables");
   dump->callback([=] { std::cout << dump_machine(what->board, what->device, *data); });
 
+  add_differential_verb(app, status);
   // Verbs inherit from the program that they take whatever comes; what they do not know is an error.
   for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
     verb->allow_extras(false);

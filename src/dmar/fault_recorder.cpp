@@ -51,6 +51,7 @@ void fault_recorder::step(cycle now) {
 bool fault_recorder::record(const entry& fault) {
   auto status = registers_.read<reg::fsts>();
   if (reg::fsts::pfo::get(status) != 0) return false;
+  if (config_.compress_faults && is_recorded(fault.access.source)) return false;
   const unsigned index = next_record_;
   if (reg::frcd_hi::f::get(registers_.read<reg::frcd_hi>(index)) != 0) {
     registers_.store<reg::fsts>(reg::fsts::pfo::set(status, 1));
@@ -89,6 +90,14 @@ void fault_recorder::raise_event(cycle now) {
 bool fault_recorder::any_record_pending() const {
   for (unsigned index = 0; index < config_.caps.cap.fault_records(); ++index) {
     if (reg::frcd_hi::f::get(registers_.read<reg::frcd_hi>(index)) != 0) return true;
+  }
+  return false;
+}
+
+bool fault_recorder::is_recorded(spec::source_id source) const {
+  for (unsigned index = 0; index < config_.caps.cap.fault_records(); ++index) {
+    const auto high = registers_.read<reg::frcd_hi>(index);
+    if (reg::frcd_hi::f::get(high) != 0 && reg::frcd_hi::sid::get(high) == source.value()) return true;
   }
   return false;
 }

@@ -120,6 +120,14 @@ TEST_F(command_line, boards_and_functions_are_listed) {
             std::string::npos);
 }
 
+TEST_F(command_line, without_qemu_the_differential_run_says_why_it_is_skipped) {
+  const outcome got = run("differential --against qemu --programs 5 --qemu /does/not/exist --json");
+  ASSERT_EQ(got.status, 0) << got.err;
+  const json r = json::parse(got.out);
+  EXPECT_EQ(r["programs"], 0);
+  EXPECT_NE(r["skipped"].get<std::string>().find("not installed"), std::string::npos);
+}
+
 TEST_F(command_line, unusable_input_is_one_clear_line_and_status_2) {
   expect_refused("run --board dq35xx", "dq35xx");
   expect_refused("run --board " + file("bad.json", "{\"name\": 7}"), "name");
@@ -144,6 +152,9 @@ TEST_F(command_line, unusable_input_is_one_clear_line_and_status_2) {
   expect_refused("dmar", "--decode FILE");
   expect_refused("dmar --board dq35jo", "-o");
   expect_refused("fly", "unknown verb 'fly', expected one of boards, run");
+  expect_refused("differential --against bochs", "bochs");
+  expect_refused("differential --replay /does/not/exist", "/does/not/exist");
+  expect_refused("differential --replay " + file("program", "variant wide\nstore here 0\n"), "line 2");
   expect_refused("", "no verb");
 }
 

@@ -57,6 +57,9 @@ struct unit_config {
   /// Whether a page-selective invalidation with IH = 0 drops all non-leaf entries of the domain, not only
   /// those of the range.
   bool whole_domain_tables = false;
+  /// Whether a fault is dropped while a record of the same source-id waits (VT-d 7.3.1 leaves it to the
+  /// part).
+  bool compress_faults = false;
 
   [[nodiscard]] bool checks_translated() const { return protect_translated || caps.major_version() >= 2; }
   [[nodiscard]] bool needs_write_buffer_flush() const { return caps.cap.rwbf() || hidden_write_buffer; }

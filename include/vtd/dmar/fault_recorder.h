@@ -70,6 +70,8 @@ private:
   bool record(const entry& fault);
   void raise_event(engine::cycle now);
   [[nodiscard]] bool any_record_pending() const;
+  /// Does a record that software has not freed hold a fault of this requester?
+  [[nodiscard]] bool is_recorded(spec::source_id source) const;
 
   const unit_config& config_;
   register_file& registers_;

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtdsim/differential/model_machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace vtdsim::differential {
+
+namespace reg = vtd::spec::reg;
+namespace remap = vtd::remap;
+using vtd::engine::picoseconds;
+
+namespace {
+
+vtd::dmar::unit_config config_of(const variant& how, const model_choice& choice) {
+  vtd::dmar::unit_config config;
+  config.name = "differential";
+  config.caps = how.capabilities();
+  if (!model_machine::has_queue()) config.caps.ecap.set_qi(false).set_ir(false).set_mhmv(0);
+  // One record, and QEMU drops a second fault of its requester: a choice of the part (VT-d 7.3.1).
+  config.compress_faults = true;
+  const auto shape = [&](bool there, unsigned entries) {
+    return remap::cache_shape{there ? (choice.tiny ? 2 : entries) : 0, 0, remap::replacement::lru, 1};
+  };
+  config.caches.context = shape(choice.context_cache, 16);
+  config.caches.iotlb = shape(choice.iotlb, 64);
+  config.caches.pml4 = shape(choice.structure_caches, 8);
+  config.caches.pdpe = shape(choice.structure_caches, 8);
+  config.caches.pde = shape(choice.structure_caches, 16);
+  config.timing.walkers = 2;
+  return config;
+}
+
+} // namespace
+
+std::string model_choice::text() const {
+  return fmt::format("{} context_cache={} iotlb={} structure_caches={} tiny={}",
+                     by_cycles ? "by_cycles" : "at_once", int{context_cache}, int{iotlb},
+                     int{structure_caches}, int{tiny});
+}
+
+model_machine::model_machine(const variant& how, const model_choice& choice) : how_(how), choice_(choice) {
+  changed_.fill(true);
+  restart(choice);
+}
+
+model_machine::~model_machine() = default;
+
+bool model_machine::has_queue() { return false; }
+
+void model_machine::restart(const model_choice& choice) {
+  choice_ = choice;
+  world_.emplace(config_of(how_, choice), static_cast<vtd::dmar::unit_ports&>(*this));
+  world_->unit.set_fault_observer(this);
+  for (unsigned device = 0; device < device_count; ++device) {
+    if (changed_[device]) fill_with_pattern(device, buffers_[device]);
+    changed_[device] = false;
+  }
+  memory_.reset();
+  queue_on_ = false;
+  queue_ = 0;
+  forget();
+}
+
+void model_machine::reset() {
+  settle();
+  world_->unit.reset(true);
+  queue_on_ = false;
+  queue_ = 0;
+}
+
+picoseconds model_machine::now() const { return world_->wheel.timebase().time_of(world_->wheel.now()); }
+
+void model_machine::settle() { world_->wheel.run(world_->wheel.now() + 1000000); }
+
+void model_machine::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value) {
+  world_->unit.write_register(offset, bytes, value, now());
+  settle();
+  if (has_queue()) return;
+  if (offset == reg::gcmd::offset) queue_on_ = reg::gcmd::qie::get(static_cast<std::uint32_t>(value)) != 0;
+  if (offset == reg::iqa::offset && bytes == 8) queue_ = value;
+  if (offset == reg::iqa::offset && bytes == 4) queue_ = (queue_ >> 32 << 32) | value;
+  if (offset == reg::iqa::offset + 4) queue_ = (queue_ & 0xffffffff) | value << 32;
+}
+
+void model_machine::read_register(std::uint32_t offset, unsigned bytes, std::uint64_t* out) {
+  *out = world_->unit.read_register(offset, bytes, now());
+}
+
+void model_machine::access_memory(std::uint64_t address, std::span<std::byte> inside) {
+  const std::size_t there =
+      address >= layout::memory ? 0 : std::min<std::uint64_t>(inside.size(), layout::memory - address);
+  if (current_.to_memory) {
+    std::memcpy(memory_.at(there == 0 ? 0 : address), inside.data(), there);
+    return;
+  }
+  std::memcpy(inside.data(), memory_.at(there == 0 ? 0 : address), there);
+  // Nobody answers: QEMU's bus reads as zero.
+  std::fill(inside.begin() + static_cast<std::ptrdiff_t>(there), inside.end(), std::byte{0});
+}
+
+std::optional<std::uint64_t> model_machine::destination(unsigned device, bool to_memory,
+                                                        std::uint64_t address) {
+  vtd::dmar::request request;
+  request.access = {devices[device], to_memory ? remap::access_kind::write : remap::access_kind::read,
+                    remap::address_type::untranslated, address};
+  request.length = 1;
+  return world_->unit.probe(request, *this);
+}
+
+void model_machine::dma(const transfer& what) {
+  if (!what.to_memory) changed_[what.device] = true;
+  for (std::uint32_t done = 0; done < what.bytes;) {
+    const std::uint64_t address = what.address + done;
+    const std::uint32_t piece = vtd::dmar::unit::page_piece(address, what.bytes - done);
+    current_ = {what.device, what.to_memory, address, what.buffer + done, piece};
+    vtd::dmar::request request;
+    request.access = {devices[what.device],
+                      what.to_memory ? remap::access_kind::write : remap::access_kind::read,
+                      remap::address_type::untranslated, address};
+    request.length = piece;
+    blocked_ = false;
+    if (choice_.by_cycles) {
+      world_->unit.offer(0, request, now());
+      settle();
+    } else {
+      const auto way = world_->unit.pass(request, *this, now());
+      blocked_ = way.leads != vtd::dmar::pipeline::passage::way::memory;
+      if (!blocked_)
+        access_memory(way.address, std::span(buffers_[what.device]).subspan(what.buffer + done, piece));
+      settle();
+    }
+    // A read that was blocked gives zeroes, as in QEMU; the specification leaves it open.
+    if (blocked_ && !what.to_memory) {
+      const auto target = std::span(buffers_[what.device]).subspan(what.buffer + done, piece);
+      std::fill(target.begin(), target.end(), std::byte{0});
+    }
+    done += piece;
+  }
+}
+
+bool model_machine::forward(const vtd::dmar::forwarded& piece) {
+  access_memory(piece.address,
+                std::span(buffers_[current_.device]).subspan(current_.buffer + piece.offset, piece.length));
+  world_->unit.answered(piece.slot, true, now());
+  return true;
+}
+
+bool model_machine::read_table(unsigned walker, std::uint64_t address, unsigned bytes) {
+  remap::table_words words;
+  picoseconds delay = 0;
+  const bool ok = read_table(address, bytes, words, delay);
+  world_->unit.table_answered(walker, ok, words, now());
+  return true;
+}
+
+bool model_machine::complete(unsigned /*port*/, void* /*cookie*/, vtd::dmar::completion how) {
+  blocked_ = how == vtd::dmar::completion::blocked;
+  return true;
+}
+
+bool model_machine::read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
+                               picoseconds& /*delay*/) {
+  if (!guest_memory::contains(address, bytes)) return false;
+  out.words[0] = memory_.load(address);
+  out.words[1] = bytes == 16 ? memory_.load(address + 8) : 0;
+  return true;
+}
+
+void model_machine::submit(const vtd::spec::invalidation_descriptor& raw) {
+  namespace spec = vtd::spec;
+  if (!queue_on_ || queue_ != layout::queue) return;
+  const auto write = [this]<class Register>(Register, std::uint64_t value) {
+    write_register(world_->unit.registers().template offset_of<Register>(), 8, value);
+  };
+  switch (static_cast<spec::descriptor_type>(raw.type())) {
+  case spec::descriptor_type::context_cache: {
+    const spec::context_cache_descriptor what(raw);
+    write(reg::ccmd{}, reg::ccmd::icc::of(1) |
+                           reg::ccmd::cirg::of(static_cast<std::uint64_t>(what.granularity())) |
+                           reg::ccmd::did::of(what.domain_id()) | reg::ccmd::sid::of(what.source().value()) |
+                           reg::ccmd::fm::of(what.function_mask()));
+    break;
+  }
+  case spec::descriptor_type::iotlb: {
+    const spec::iotlb_descriptor what(raw);
+    write(reg::iva{}, reg::iva::addr::of(spec::page_number(what.address())) |
+                          reg::iva::am::of(what.address_mask()) | reg::iva::ih::of(what.hint() ? 1 : 0));
+    write(reg::iotlb{}, reg::iotlb::ivt::of(1) |
+                            reg::iotlb::iirg::of(static_cast<std::uint64_t>(what.granularity())) |
+                            reg::iotlb::did::of(what.domain_id()));
+    break;
+  }
+  case spec::descriptor_type::wait: {
+    const spec::wait_descriptor what(raw);
+    if (!what.status_write() || !guest_memory::contains(what.status_address(), 4)) break;
+    const std::uint32_t data = what.status_data();
+    std::memcpy(memory_.at(what.status_address()), &data, sizeof data);
+    break;
+  }
+  default:
+    break;
+  }
+}
+
+} // namespace vtdsim::differential
