@@ -95,11 +95,11 @@ bool fault_recorder::any_record_pending() const {
 }
 
 bool fault_recorder::is_recorded(spec::source_id source) const {
-  for (unsigned index = 0; index < config_.caps.cap.fault_records(); ++index) {
+  for (unsigned index = config_.caps.cap.nfr();; --index) {
     const auto high = registers_.read<reg::frcd_hi>(index);
     if (reg::frcd_hi::f::get(high) != 0 && reg::frcd_hi::sid::get(high) == source.value()) return true;
+    if (index == 0) return false;
   }
-  return false;
 }
 
 void fault_recorder::status_written() {

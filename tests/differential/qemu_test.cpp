@@ -72,52 +72,52 @@ protected:
   void SetUp() override {
     const std::string qemu = find_program("qemu-system-x86_64");
     if (qemu.empty()) GTEST_SKIP() << "qemu-system-x86_64 is not installed";
-    made_.how = find_variant("wide");
+    made.how = find_variant("wide");
     try {
-      both_ = std::make_unique<comparer>(qemu, *made_.how);
+      both = std::make_unique<comparer>(qemu, *made.how);
     } catch (const qemu_error& error) {
       GTEST_SKIP() << error.what();
     }
-    if (!both_->qemu_version().starts_with("7.2.")) GTEST_SKIP() << "QEMU " << both_->qemu_version();
-    in_.id = 3;
-    in_.levels = 4;
-    in_.top = tables_.new_table();
-    root_ = tables_.new_root();
+    if (!both->qemu_version().starts_with("7.2.")) GTEST_SKIP() << "QEMU " << both->qemu_version();
+    in.id = 3;
+    in.levels = 4;
+    in.top = tables.new_table();
+    root = tables.new_root();
   }
 
   void attach(spec::context_entry entry) {
-    entry.set_present(true).set_domain_id(in_.id).set_second_level_table(in_.top).set_address_width(2);
-    tables_.set_context(tables_.context_entry(root_, devices[0]), entry, "device 0");
+    entry.set_present(true).set_domain_id(in.id).set_second_level_table(in.top).set_address_width(2);
+    tables.set_context(tables.context_entry(root, devices[0]), entry, "device 0");
   }
   void map(std::uint64_t iova, bool read, bool write) {
-    tables_.map(in_, {.iova = iova, .host = layout::data, .level = 1, .read = read, .write = write});
+    tables.map(in, {.iova = iova, .host = layout::data, .level = 1, .read = read, .write = write});
   }
   void write(std::uint32_t offset, unsigned bytes, std::uint64_t value) {
-    made_.steps.push_back(
+    made.steps.push_back(
         {.kind = step_kind::write_register, .address = offset, .value = value, .bytes = bytes, .note = ""});
   }
   void enable() {
-    write(reg::rtaddr::offset, 8, root_);
+    write(reg::rtaddr::offset, 8, root);
     write(reg::gcmd::offset, 4, reg::gcmd::srtp::mask);
     write(reg::gcmd::offset, 4, reg::gcmd::te::mask);
   }
   void dma(bool to_memory, std::uint64_t address, std::uint32_t bytes = 16) {
-    made_.steps.push_back({.kind = step_kind::dma, .what = {0, to_memory, address, 0, bytes}, .note = ""});
+    made.steps.push_back({.kind = step_kind::dma, .what = {0, to_memory, address, 0, bytes}, .note = ""});
   }
   void free_record() {
-    write(made_.how->capabilities().cap.fault_record_offset() + 12, 4, reg::frcd_hi::f::mask >> 32);
+    write(made.how->capabilities().cap.fault_record_offset() + 12, 4, reg::frcd_hi::f::mask >> 32);
   }
   void expect(std::string_view name) {
-    const comparison seen = both_->run(made_);
+    const comparison seen = both->run(made);
     EXPECT_FALSE(seen.unexplained) << to_string(*seen.unexplained);
     EXPECT_EQ(seen.explained.count(name), 1U) << name;
   }
 
-  program made_;
-  std::unique_ptr<comparer> both_;
-  table_writer tables_{made_.steps};
-  domain in_;
-  std::uint64_t root_ = 0;
+  program made;
+  std::unique_ptr<comparer> both;
+  table_writer tables{made.steps};
+  domain in;
+  std::uint64_t root = 0;
   static constexpr std::uint64_t page = 0x12345000;
 };
 
@@ -157,7 +157,7 @@ TEST_F(known_deviation, the_root_table_register_keeps_reserved_bits) {
 }
 
 TEST_F(known_deviation, a_domain_of_contexts_becomes_all_contexts) {
-  write(reg::ccmd::offset, 8, reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(2) | reg::ccmd::did::of(in_.id));
+  write(reg::ccmd::offset, 8, reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(2) | reg::ccmd::did::of(in.id));
   expect("context_granularity");
 }
 
@@ -175,7 +175,7 @@ TEST_F(known_deviation, a_page_that_is_not_cached_is_refused_with_a_record) {
   map(page, true, false);
   enable();
   dma(true, page);
-  const comparison seen = both_->run(made_);
+  const comparison seen = both->run(made);
   EXPECT_FALSE(seen.unexplained);
   EXPECT_EQ(seen.explained.count("cached_rights"), 0U);
   EXPECT_EQ(seen.faults.at("LGN.2"), 1U);
@@ -202,23 +202,22 @@ TEST_F(known_deviation, a_reserved_bit_is_recorded_in_spite_of_fpd) {
 TEST_F(known_deviation, rights_are_looked_at_before_reserved_bits) {
   attach({});
   map(page, true, false);
-  const std::uint64_t leaf = tables_.entry_of(in_, page, 1);
-  tables_.store(leaf, tables_.load(leaf) | spec::second_level_entry::snoop_field::mask,
-                "reserved without SC");
+  const std::uint64_t leaf = tables.entry_of(in, page, 1);
+  tables.store(leaf, tables.load(leaf) | spec::second_level_entry::snoop_field::mask, "reserved without SC");
   enable();
   dma(true, page);
   expect("order_of_checks");
 }
 
 TEST_F(known_deviation, without_an_invalidation_old_and_new_are_both_right) {
-  made_.choice.iotlb = false;
-  made_.choice.structure_caches = false;
+  made.choice.iotlb = false;
+  made.choice.structure_caches = false;
   attach({});
   map(page, true, true);
   enable();
   dma(true, page);
-  tables_.map(in_,
-              {.iova = page, .host = layout::data + layout::page, .level = 1, .read = true, .write = true});
+  tables.map(in,
+             {.iova = page, .host = layout::data + layout::page, .level = 1, .read = true, .write = true});
   dma(true, page + 64);
   expect("stale_translation");
 }
@@ -228,20 +227,20 @@ TEST_F(known_deviation, a_page_is_used_though_its_context_was_invalidated) {
   map(page, true, true);
   enable();
   dma(true, page);
-  const std::uint64_t at = tables_.context_entry(root_, devices[0]);
-  tables_.set_context(at, tables_.context(at).set_present(false), "not present");
+  const std::uint64_t at = tables.context_entry(root, devices[0]);
+  tables.set_context(at, tables.context(at).set_present(false), "not present");
   write(reg::ccmd::offset, 8, reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(1));
   dma(true, page + 64);
   expect("iotlb_by_requester");
 }
 
 TEST_F(known_deviation, pass_through_goes_on_until_an_invalidation) {
-  made_.choice.context_cache = false;
+  made.choice.context_cache = false;
   spec::context_entry entry;
   attach(entry.set_translation_type(spec::translation_type::pass_through));
   enable();
-  const std::uint64_t at = tables_.context_entry(root_, devices[0]);
-  tables_.set_context(at, tables_.context(at).set_present(false), "not present");
+  const std::uint64_t at = tables.context_entry(root, devices[0]);
+  tables.set_context(at, tables.context(at).set_present(false), "not present");
   dma(true, layout::data);
   expect("early_pass_through");
 }

@@ -18,41 +18,40 @@ using pages = spec::iotlb_granularity;
 class staleness : public testing::Test {
 protected:
   explicit staleness(bool caching_mode = false)
-      : caps_([=] {
-          auto caps = wide_part();
-          caps.cap.set_cm(caching_mode);
-          return caps;
+      : caps([=] {
+          auto part = wide_part();
+          part.cap.set_cm(caching_mode);
+          return part;
         }()),
-        builder_(memory_),
-        cached_(caps_, [this](std::uint64_t address, unsigned bytes, remap::table_words& out) {
+        builder(memory), cached(caps, [this](std::uint64_t address, unsigned bytes, remap::table_words& out) {
           vtd::engine::picoseconds ignored = 0;
-          return memory_.read_table(address, bytes, out, ignored);
+          return memory.read_table(address, bytes, out, ignored);
         }) {
-    builder_.attach(nic, domain);
-    builder_.attach(disk, domain, 3, spec::translation_type::untranslated_only,
-                    builder_.context(nic).second_level_table());
-    builder_.map(nic, page, 0x700000);
+    builder.attach(nic, domain);
+    builder.attach(disk, domain, 3, spec::translation_type::untranslated_only,
+                   builder.context(nic).second_level_table());
+    builder.map(nic, page, 0x700000);
   }
 
   static remap::dma_access access(spec::source_id source, std::uint64_t address) {
     return {source, remap::access_kind::read, remap::address_type::untranslated, address};
   }
   void use(spec::source_id source, std::uint64_t address) {
-    cached_.add(access(source, address), builder_.root());
+    cached.add(access(source, address), builder.root());
   }
   [[nodiscard]] bool stale(spec::source_id source, std::uint64_t address) const {
-    return cached_.may_be_stale(access(source, address), builder_.root());
+    return cached.may_be_stale(access(source, address), builder.root());
   }
   void invalidate_page(std::uint64_t address, bool leaf_only, unsigned mask = 0) {
-    cached_.invalidate_pages(pages::page, domain, spec::covers(address, mask), leaf_only);
+    cached.invalidate_pages(pages::page, domain, spec::covers(address, mask), leaf_only);
   }
 
   static constexpr std::uint16_t domain = 5;
   static constexpr std::uint64_t page = 0x12345000;
-  remap::capabilities caps_;
-  fake_memory memory_;
-  table_builder builder_;
-  vtdsim::differential::staleness cached_;
+  remap::capabilities caps;
+  fake_memory memory;
+  table_builder builder;
+  vtdsim::differential::staleness cached;
 };
 
 TEST_F(staleness, nothing_is_stale_while_memory_is_as_it_was) {
@@ -63,13 +62,13 @@ TEST_F(staleness, nothing_is_stale_while_memory_is_as_it_was) {
 
 TEST_F(staleness, a_changed_leaf_is_stale_until_its_page_is_invalidated) {
   use(nic, page);
-  builder_.map(nic, page, 0x800000);
+  builder.map(nic, page, 0x800000);
   EXPECT_TRUE(stale(nic, page));
   EXPECT_TRUE(stale(disk, page)) << "pages are cached by domain";
   EXPECT_FALSE(stale(nic, page + 0x1000)) << "another page was not cached";
   invalidate_page(page + 0x1000, true);
   EXPECT_TRUE(stale(nic, page));
-  cached_.invalidate_pages(pages::domain, domain + 1, {}, false);
+  cached.invalidate_pages(pages::domain, domain + 1, {}, false);
   EXPECT_TRUE(stale(nic, page));
   invalidate_page(page, true);
   EXPECT_FALSE(stale(nic, page));
@@ -77,7 +76,7 @@ TEST_F(staleness, a_changed_leaf_is_stale_until_its_page_is_invalidated) {
 
 TEST_F(staleness, a_leaf_invalidation_leaves_the_tables_above) {
   use(nic, page);
-  memory_.store(builder_.entry_of(nic, page, 2, false), 0);
+  memory.store(builder.entry_of(nic, page, 2, false), 0);
   EXPECT_TRUE(stale(nic, page + 0x1000)) << "the table above is cached for its other pages, too";
   invalidate_page(page, true);
   EXPECT_TRUE(stale(nic, page));
@@ -87,28 +86,28 @@ TEST_F(staleness, a_leaf_invalidation_leaves_the_tables_above) {
 
 TEST_F(staleness, a_changed_context_is_stale_until_contexts_are_invalidated) {
   use(nic, page);
-  auto entry = builder_.context(nic);
-  builder_.set_context(nic, entry.set_available(3));
+  auto entry = builder.context(nic);
+  builder.set_context(nic, entry.set_available(3));
   EXPECT_TRUE(stale(nic, page));
   EXPECT_FALSE(stale(disk, page)) << "contexts are cached by requester";
-  cached_.invalidate_contexts(contexts::domain, domain + 1, {}, 0);
-  cached_.invalidate_contexts(contexts::device, domain, disk, 0);
+  cached.invalidate_contexts(contexts::domain, domain + 1, {}, 0);
+  cached.invalidate_contexts(contexts::device, domain, disk, 0);
   EXPECT_TRUE(stale(nic, page));
-  cached_.invalidate_contexts(contexts::device, domain, nic, 0);
+  cached.invalidate_contexts(contexts::device, domain, nic, 0);
   EXPECT_FALSE(stale(nic, page));
 }
 
 TEST_F(staleness, what_was_not_present_is_never_stale) {
   use(nic, page + 0x1000);
-  builder_.map(nic, page + 0x1000, 0x900000);
+  builder.map(nic, page + 0x1000, 0x900000);
   EXPECT_FALSE(stale(nic, page + 0x1000));
 }
 
 TEST_F(staleness, what_was_read_ahead_counts_as_cached) {
   const spec::source_id both[] = {nic, disk};
-  cached_.add_contexts(both, builder_.root());
-  auto entry = builder_.context(disk);
-  builder_.set_context(disk, entry.set_present(false));
+  cached.add_contexts(both, builder.root());
+  auto entry = builder.context(disk);
+  builder.set_context(disk, entry.set_present(false));
   EXPECT_TRUE(stale(disk, page));
 }
 
@@ -119,7 +118,7 @@ protected:
 
 TEST_F(staleness_with_caching_mode, what_was_not_present_is_stale_until_it_is_invalidated) {
   use(nic, page + 0x1000);
-  builder_.map(nic, page + 0x1000, 0x900000);
+  builder.map(nic, page + 0x1000, 0x900000);
   EXPECT_TRUE(stale(nic, page + 0x1000));
   invalidate_page(page + 0x1000, true);
   EXPECT_FALSE(stale(nic, page + 0x1000));

@@ -8,14 +8,14 @@
 namespace vtd::test {
 namespace {
 
-using remap::access_kind;
 namespace reg = spec::reg;
 
 constexpr std::uint64_t mapped = 0x40000000;
 constexpr std::uint64_t unmapped = 0x51234000;
 
 struct scene : unit_world {
-  explicit scene(const remap::capabilities& caps) : unit_world(caps) {
+  explicit scene(const remap::capabilities& caps) : scene(config_of(caps)) {}
+  explicit scene(const dmar::unit_config& config) : unit_world(config) {
     tables.attach(nic, 3);
     tables.map(nic, mapped, 0x7000000, read_only);
     enable();
@@ -52,6 +52,22 @@ TEST(fault_recorder, a_blocked_read_is_recorded_with_source_page_kind_and_reason
   EXPECT_EQ(s.status<reg::fsts::fri>(), 0U);
   ASSERT_EQ(s.faults.size(), 1U);
   EXPECT_EQ(s.faults[0].condition, spec::fault_condition::lgn_3_np);
+}
+
+TEST(fault_recorder, a_part_that_compresses_drops_more_faults_of_a_requester_with_a_record) {
+  auto config = config_of(wide_part());
+  config.compress_faults = true;
+  scene s(config);
+  s.read(nic, unmapped);
+  s.read(nic, unmapped + 0x1000);
+  EXPECT_TRUE(s.pending(0));
+  EXPECT_FALSE(s.pending(1)) << "dropped";
+  EXPECT_EQ(s.status<reg::fsts::pfo>(), 0U) << "nothing overflowed";
+  s.read(disk, unmapped);
+  EXPECT_TRUE(s.pending(1)) << "another requester";
+  s.clear_record(0);
+  s.read(nic, unmapped);
+  EXPECT_TRUE(s.pending(2)) << "its record was free";
 }
 
 TEST(fault_recorder, a_blocked_write_is_recorded_as_a_write) {
