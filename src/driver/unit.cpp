@@ -39,8 +39,10 @@ unit_error unit::failure(unit_step step, const std::string& text) const {
 
 void unit::check_capabilities(unsigned host_address_width) const {
   constexpr std::uint64_t all_ones = ~std::uint64_t{0};
-  if ((capability_.value == all_ones && extended_.value == all_ones) ||
-      (capability_.value == 0 && extended_.value == 0)) {
+  if (capability_.value == all_ones && extended_.value == all_ones) {
+    throw failure(unit_step::probe, "[Firmware Bug]: the table names it and its registers return all ones");
+  }
+  if (capability_.value == 0 && extended_.value == 0) {
     throw failure(unit_step::probe,
                   printed("registers read 0x%" PRIx64 ", expected a remapping unit", capability_.value));
   }
