@@ -133,7 +133,7 @@ std::string fault_log(const run_result& r) {
 
 std::string findings(const run_result& r) {
   if (r.findings.empty() && !r.translation_off.empty())
-    return "<p class=soft>Nothing to check: translation is off.</p>";
+    return "<p class=soft>Nothing to check: no request was translated.</p>";
   if (r.findings.empty())
     return "<p><span class=\"badge good\">nothing found</span>Checked: every root, context and page-table "
            "entry "

@@ -59,7 +59,7 @@ std::string to_text(const run_result& r) {
   if (r.findings.empty()) {
     line(r.translation_off.empty()
              ? "checker: hardware read no table entry that was older than what the driver had stored"
-             : "checker: nothing to check, translation is off");
+             : "checker: nothing to check, no request was translated");
   }
   for (const finding_result& f : r.findings) {
     line(fmt::format("checker: {} [{}] {}{}", f.severity, f.rule, f.text, times(f.count)));
@@ -70,11 +70,11 @@ std::string to_text(const run_result& r) {
   line("working set   hit rate  reads/req   latency ns: off     on    hit   miss     million requests/s: off "
        "    on");
   for (const sweep_point& p : r.sweep) {
-    line(fmt::format("{:>11} {:>9}% {:>10} {:>17.0f} {:>6} {:>6} {:>6} {:>27.2f} {:>6}",
-                     window_text(p.window_bytes), or_dash(p.hit_rate, 1, 100),
-                     or_dash(p.walk_reads_per_request, 2), p.latency_ns_off, or_dash(p.latency_ns_on),
-                     or_dash(p.latency_ns_hit), or_dash(p.latency_ns_miss), p.requests_per_s_off / 1e6,
-                     or_dash(p.requests_per_s_on, 2, 1e-6)));
+    line(fmt::format(
+        "{:>11} {:>10} {:>10} {:>17.0f} {:>6} {:>6} {:>6} {:>27.2f} {:>6}", window_text(p.window_bytes),
+        p.hit_rate ? fmt::format("{:.1f}%", 100 * *p.hit_rate) : "-", or_dash(p.walk_reads_per_request, 2),
+        p.latency_ns_off, or_dash(p.latency_ns_on), or_dash(p.latency_ns_hit), or_dash(p.latency_ns_miss),
+        p.requests_per_s_off / 1e6, or_dash(p.requests_per_s_on, 2, 1e-6)));
   }
   line("");
   out += answer(r);

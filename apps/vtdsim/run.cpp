@@ -109,6 +109,11 @@ prepared prepare(const run_options& options, run_result& result) {
     } catch (const std::exception& error) {
       throw models::board_error(options.acpi_file + ": " + error.what());
     }
+    // The driver reads as many bytes as the table says, and does not see these.
+    for (const auto& warning : info.warnings) {
+      if (warning.kind == vtd::driver::dmar_warning_kind::trailing_bytes)
+        result.warnings.push_back({std::string(vtd::driver::warning_name(warning.kind)), warning.text});
+    }
     std::vector<std::string> notes;
     try {
       out.board = import_board(out.board, info, notes);

@@ -291,7 +291,7 @@ std::string chipset_of(const json_node& node) {
   std::string text = node.text();
   const std::vector<std::string> names(chipsets.begin(), chipsets.end());
   if (std::find(names.begin(), names.end(), text) == names.end())
-    node.reject("a chipset with VT-d, " + name_hint(text, names));
+    node.reject("a chipset with VT-d (" + name_hint(text, names) + ")");
   return text;
 }
 
