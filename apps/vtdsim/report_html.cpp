@@ -23,7 +23,7 @@ std::string headline(const run_result& r) {
   if (!cost.known()) {
     return fmt::format("<h1>{}</h1><p>{}</p>",
                        r.translation_off.empty() ? "What an IOTLB miss costs is not known"
-                                                 : "This machine does not translate",
+                                                 : "The device's DMA is not translated",
                        escaped(why_unknown(r, cost)));
   }
   return fmt::format(
@@ -117,9 +117,7 @@ std::string to_html(const run_result& r) {
   out += warnings(r);
   out += "<h2>Parameters, and how well they are known</h2>" + report::parameters(r);
   out += "<h2>The same again</h2>" + log_lines(r);
-  out += fmt::format("<p class=soft>vtd {}: <code>vtdsim run --board {} --preset {} --seed {}{}</code></p>",
-                     escaped(r.version), escaped(r.board), escaped(r.preset), r.seed,
-                     r.acpi_file.empty() ? "" : " --acpi " + escaped(r.acpi_file));
+  out += fmt::format("<p class=soft>vtd {}: <code>{}</code></p>", escaped(r.version), escaped(r.command));
   return out + "</main></body></html>\n";
 }
 

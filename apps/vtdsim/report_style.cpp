@@ -48,6 +48,7 @@ pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 details summary{cursor:pointer;color:var(--soft)}
 .units{display:flex;flex-wrap:wrap;gap:14px}
 .unit{flex:1 1 220px;min-width:0;border:1px solid var(--line);border-top:5px solid var(--u);border-radius:8px;padding:10px 12px;background:var(--bg)}
+.unit.wide{flex-basis:100%}.fns{columns:300px;column-gap:22px;margin-top:4px}.fn{break-inside:avoid}
 .unit h3{display:flex;justify-content:space-between;gap:8px}
 .fn{display:flex;gap:8px;font-size:13px;padding:1px 0}.fn code{flex:none}.fn span{min-width:0;overflow-wrap:anywhere}.unit.none{--u:var(--soft);border-style:dashed;border-top-style:solid}
 .fn.in{padding-left:16px}.fn.mine{font-weight:700;background:var(--goodbg);color:var(--good);border-radius:5px;padding-left:6px}

@@ -38,13 +38,23 @@ std::string function_line(const function_result& f) {
                      escaped(f.text), f.domain.empty() ? "" : " &rarr; domain " + escaped(f.domain));
 }
 
-// The functions behind a unit; `unit` empty: those that no unit covers.
-std::string functions_of(const run_result& r, const std::string& unit) {
-  std::string out;
+/// A box of the picture: a unit or none, and the functions behind it. Many functions take the whole width.
+std::string unit_box(const run_result& r, const std::string& unit, const std::string& style,
+                     const std::string& head) {
+  constexpr unsigned many = 6;
+  unsigned count = 0;
+  std::string functions;
   for (const function_result& f : r.functions) {
-    if (f.unit == unit) out += function_line(f);
+    if (f.unit != unit) continue;
+    functions += function_line(f);
+    ++count;
   }
-  return out;
+  if (count == 0) {
+    if (unit.empty()) return {};
+    functions = "<div class=\"fn soft\">no function of this machine</div>";
+  }
+  return fmt::format("<div class=\"unit{}{}\"{}>{}<div class=fns>{}</div></div>", count > many ? " wide" : "",
+                     unit.empty() ? " none" : "", style, head, functions);
 }
 
 } // namespace
@@ -54,19 +64,13 @@ std::string topology(const run_result& r) {
                     "functions in its scope</div><div class=units>";
   for (std::size_t i = 0; i < r.units.size(); ++i) {
     const unit_result& u = r.units[i];
-    out += fmt::format("<div class=unit style=\"--u:var(--u{})\"><h3><span>{}</span><code>{:#x}</code></h3>",
-                       i % 6, escaped(u.name), u.base);
-    out += fmt::format("<div class=soft>translation {}, {} requests</div>",
-                       u.translation_enabled ? "on" : "off", u.requests);
-    const std::string functions = functions_of(r, u.name);
-    out += functions.empty() ? "<div class=\"fn soft\">no function of this machine</div>" : functions;
-    out += "</div>";
-  }
-  if (const std::string functions = functions_of(r, ""); !functions.empty()) {
     out +=
-        "<div class=\"unit none\"><h3>no unit</h3><div class=soft>requests go to memory untranslated</div>" +
-        functions + "</div>";
+        unit_box(r, u.name, fmt::format(" style=\"--u:var(--u{})\"", i % 6),
+                 fmt::format("<h3><span>{}</span><code>{:#x}</code></h3><div class=soft>translation {}, {} "
+                             "requests</div>",
+                             escaped(u.name), u.base, u.translation_enabled ? "on" : "off", u.requests));
   }
+  out += unit_box(r, "", "", "<h3>no unit</h3><div class=soft>requests go to memory untranslated</div>");
   return out + "</div></div>";
 }
 

@@ -158,6 +158,14 @@ void describe(const prepared& what, const run_options& options, run_result& resu
   result.preset_calibrated = what.preset.calibrated;
   result.clock_mhz = what.preset.clock_mhz();
   result.acpi_file = options.acpi_file;
+  result.command = fmt::format("vtdsim run --board {} --preset {} --seed {} --pages {}", options.board,
+                               options.preset.empty() ? what.preset.name : options.preset, options.seed,
+                               options.largest_window);
+  if (!options.acpi_file.empty()) result.command += " --acpi " + options.acpi_file;
+  for (const auto& [key, value] : options.settings)
+    result.command += " --set " + key + "=" + value;
+  for (const std::string& step : options.forget)
+    result.command += " --forget " + step;
   for (const models::parameter_info& p : models::list_parameters(what.preset)) {
     result.parameters.push_back({p.name, p.value, p.unit, std::string(confidence_name(p)), p.why});
   }

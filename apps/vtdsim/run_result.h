@@ -139,6 +139,8 @@ struct run_result {
   double clock_mhz = 0;
   std::uint64_t simulated_ns = 0;
   double host_seconds = 0;
+  /// The call that gives this run again.
+  std::string command;
   /// The file that replaced the board's table, or empty.
   std::string acpi_file;
   std::vector<warning_result> warnings;

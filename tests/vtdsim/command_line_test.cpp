@@ -91,6 +91,13 @@ TEST_F(command_line, a_report_is_one_page_without_network) {
   EXPECT_EQ(page.find("http://"), std::string::npos);
   EXPECT_EQ(page.find("https://"), std::string::npos);
   EXPECT_NE(page.find("assumed"), std::string::npos);
+  // Nothing hits in the largest window; each number names the window that it is of.
+  EXPECT_NE(page.find("(in a window of 4 KB), one that misses"), std::string::npos);
+  EXPECT_NE(page.find("(in a window of 64 KB), with"), std::string::npos);
+  EXPECT_NE(page.find("Not checked: whether a cached translation"), std::string::npos)
+      << "no more is claimed than was checked";
+  EXPECT_NE(page.find("<th>faults</tr>"), std::string::npos);
+  EXPECT_NE(page.find("vtdsim run --board dq35jo --preset g0 --seed 1 --pages 16"), std::string::npos);
   EXPECT_TRUE(json::accept(contents(directory + "/run.json")));
 }
 

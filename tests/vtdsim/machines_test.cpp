@@ -128,6 +128,25 @@ TEST_F(machines, are_listed_as_on_off_absent_or_broken) {
       << "a region that ends before it begins";
 }
 
+TEST_F(machines, with_a_table_as_broken_as_the_dx38bts_run_and_name_what_is_wrong) {
+  const json boards = json::parse(run("boards --json").out);
+  bool found = false;
+  for (const json& b : boards)
+    found = found || (b["name"] == "dx38bt" && b["vtd"] == "broken");
+  EXPECT_TRUE(found) << boards;
+  const json r = json::parse(run("run --pages 2 --board dx38bt --json").out);
+  EXPECT_EQ(r["translation_off"], "");
+  bool empty = false;
+  bool nobody = false;
+  for (const json& warning : r["warnings"]) {
+    empty = empty || warning["name"] == "region-empty";
+    nobody = nobody || (warning["name"] == "unresolved-scope" &&
+                        warning["text"].get<std::string>().find("unit graphics") != std::string::npos);
+  }
+  EXPECT_TRUE(empty) << r["warnings"];
+  EXPECT_TRUE(nobody) << r["warnings"];
+}
+
 TEST_F(machines, of_this_house_are_enumerated_as_they_are) {
   for (const json& b : json::parse(run("boards --json").out)) {
     const json r = json::parse(run("run --pages 1 --json --board " + b["name"].get<std::string>()).out);
