@@ -15,15 +15,25 @@ namespace pci = vtd::pci_topology;
 using vtd::spec::acpi::scope_type;
 
 std::vector<std::byte> read_bytes(const std::filesystem::path& file) {
+  constexpr std::size_t most = std::size_t{1} << 20;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored))
+    throw std::runtime_error(file.string() + ": is a directory, expected a file");
   std::ifstream in(file, std::ios::binary);
   if (!in) throw std::runtime_error(file.string() + ": cannot be read, expected a file");
-  const std::vector<char> raw((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  // One byte more than allowed shows that there are more; devices never end.
+  std::vector<char> raw(most + 1);
+  in.read(raw.data(), static_cast<std::streamsize>(raw.size()));
+  if (in.bad()) throw std::runtime_error(file.string() + ": cannot be read");
+  raw.resize(static_cast<std::size_t>(in.gcount()));
+  if (raw.size() > most) {
+    throw std::runtime_error(
+        fmt::format("{}: longer than {} bytes, expected an ACPI table", file.string(), most));
+  }
   std::vector<std::byte> out(raw.size());
   std::transform(raw.begin(), raw.end(), out.begin(), [](char c) { return static_cast<std::byte>(c); });
   return out;
 }
-
-namespace {
 
 models::scope_description scope_of(const vtd::driver::scope_info& from) {
   models::scope_description out;
@@ -34,6 +44,8 @@ models::scope_description scope_of(const vtd::driver::scope_info& from) {
     out.path.push_back({step.device, step.function});
   return out;
 }
+
+namespace {
 
 /// Puts the functions that scopes name into a PCI tree.
 class tree_builder {
@@ -81,6 +93,14 @@ private:
     out.class_code = bridge ? 0x060400 : 0x088000;
     out.kind = bridge ? (on_root ? pci::function_kind::root_port : pci::function_kind::downstream_port)
                       : pci::function_kind::endpoint;
+    if (bridge) {
+      // Without it software would take it for a conventional bridge.
+      pci::capability_description express;
+      express.kind = pci::capability_kind::pci_express;
+      express.offset = 0x40;
+      express.version = 2;
+      out.capabilities.push_back(express);
+    }
     if (bridge && next_bus_ < 255) {
       const auto bus = static_cast<std::uint8_t>(next_bus_++);
       out.buses = pci::bus_range{bus, bus};
@@ -91,6 +111,40 @@ private:
   pci::topology_description& tree_;
   int next_bus_;
 };
+
+/// Software finds a function 1 to 7 only where function 0 is there and says that it is one of several.
+void complete_devices(std::vector<pci::function_description>& level) {
+  for (std::size_t i = 0; i < level.size(); ++i) {
+    complete_devices(level[i].children);
+    if (level[i].function == 0) continue;
+    const auto first = std::find_if(level.begin(), level.end(), [&](const pci::function_description& f) {
+      return f.device == level[i].device && f.function == 0;
+    });
+    if (first != level.end()) {
+      first->multifunction = true;
+      continue;
+    }
+    pci::function_description placeholder;
+    placeholder.device = level[i].device;
+    placeholder.vendor_id = 0x8086;
+    placeholder.vendor_name = "Imported";
+    placeholder.device_name = "first function of a device that a scope names";
+    placeholder.class_code = 0x088000;
+    placeholder.multifunction = true;
+    level.push_back(std::move(placeholder));
+  }
+}
+
+/// Bus numbers depth first, so that every bridge's range holds what is below it and nothing else.
+int number_buses(std::vector<pci::function_description>& level, int next) {
+  for (auto& f : level) {
+    if (!f.buses) continue;
+    const int secondary = next;
+    next = number_buses(f.children, secondary + 1);
+    f.buses = pci::bus_range{static_cast<std::uint8_t>(secondary), static_cast<std::uint8_t>(next - 1)};
+  }
+  return next;
+}
 
 /// Gives the behaviour of the device under test to a function.
 void make_device(pci::function_description& f, const pci::topology_description& tree) {
@@ -131,6 +185,25 @@ bool move_device(const vtd::driver::dmar_info& table, pci::topology_description&
     }
   }
   return false;
+}
+
+/// Memory below 4 GB ends where the first unit's registers are, if not before.
+void make_room(models::board& out, const vtd::driver::dmar_info& table, std::vector<std::string>& notes) {
+  constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
+  constexpr std::uint64_t least = std::uint64_t{1} << 29;
+  constexpr std::uint64_t for_tables = 0x10000;
+  for (const auto& unit : table.units) {
+    if (unit.base < least || (unit.base >= four_gb && unit.base < four_gb + out.high_memory.value)) {
+      throw std::runtime_error(
+          fmt::format("offset {:#x}: register base {:#x} lies in the memory of board {}, "
+                      "expected one above {:#x}",
+                      unit.offset, unit.base, out.name, least));
+    }
+    if (unit.base >= out.low_memory_end.value) continue;
+    out.low_memory_end = {unit.base, models::confidence::derived, "a unit's registers are here"};
+    out.table.address = unit.base - for_tables;
+    notes.push_back(fmt::format("memory ends at {:#x}, where the table puts a unit's registers", unit.base));
+  }
 }
 
 bool is_covered(const vtd::driver::dmar_info& table) {
@@ -178,7 +251,13 @@ models::board import_board(const models::board& base, const vtd::driver::dmar_in
   notes.push_back(fmt::format(
       "cap 0x{:x} and ecap 0x{:x} of every unit: a DMAR table does not say them, taken from board {}",
       model.cap.value, model.ecap.value, base.name));
+  complete_devices(out.pci.functions);
+  (void)number_buses(out.pci.functions, 1);
+  make_room(out, table, notes);
   notes.push_back(fmt::format("memory, timing and the device under test: taken from board {}", base.name));
+  if (std::any_of(table.units.begin(), table.units.end(),
+                  [&](const vtd::driver::unit_info& u) { return u.segment != out.pci.segment; }))
+    notes.emplace_back("units of other segments stand alone: only segment 0 has functions here");
   if (out.units.empty()) {
     // The machine has a unit all the same; only its table does not say where.
     out.units.push_back(model);

@@ -11,8 +11,12 @@
 
 namespace vtdsim {
 
-/// The bytes of a file. Throws std::runtime_error, one line, when it cannot be read.
+/// The bytes of a file, at most 1 MB, which is more than any ACPI table has. Throws std::runtime_error, one
+/// line that names the file, when it cannot be read, is a directory or is longer.
 [[nodiscard]] std::vector<std::byte> read_bytes(const std::filesystem::path& file);
+
+/// A device scope as boards have it; `to_string` makes a text of it.
+[[nodiscard]] vtd::models::scope_description scope_of(const vtd::driver::scope_info& from);
 
 /// A board whose units, scopes and reserved regions are those of another machine's DMAR table. What a table
 /// does not say comes from `base`: capabilities of the units (those of its last unit), timing, memory.

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace vtdsim {
 
@@ -21,13 +23,37 @@ public:
   dumper(session& s, std::optional<spec::source_id> only) : s_(s), only_(only) {}
 
   std::string run() {
-    for (std::size_t i = 0; i < s_.machine.unit_count(); ++i)
-      dump_unit(i);
+    if (!s_.result.translation_off.empty()) line("Not translated: " + s_.result.translation_off);
+    // Units that firmware switched off show nothing.
+    const bool visible = s_.machine.description().vtd_enabled;
+    for (std::size_t i = 0; visible && i < s_.machine.unit_count(); ++i) {
+      if (!only_ || i == unit_of_device()) dump_unit(i);
+    }
+    if (visible && only_ && unit_of_device() == s_.machine.unit_count())
+      line(to_string(*only_) + " is in the scope of no remapping unit");
     return std::move(out_);
+  }
+
+  /// The unit that covers the device, or the number of units. Throws when there is no such device.
+  std::size_t unit_of_device() {
+    const auto* const device = s_.machine.pci().find(*only_);
+    if (device == nullptr) {
+      throw vtd::models::board_error("--device " + to_string(*only_) + ": board " +
+                                     s_.machine.description().name +
+                                     " has no such function, expected one that lspci lists");
+    }
+    return s_.machine.unit_of(vtd::pci_topology::topology::requester_id(*device));
   }
 
 private:
   void line(const std::string& text) { out_ += text + '\n'; }
+
+  /// Whose context entries are shown: the device's, under each of its source-ids.
+  bool is_wanted(spec::source_id id) {
+    if (!only_) return true;
+    const auto ids = vtd::pci_topology::topology::aliases(*s_.machine.pci().find(*only_));
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  }
 
   std::uint64_t word(std::uint64_t address) {
     std::uint64_t value = 0;
@@ -55,15 +81,17 @@ private:
     const std::uint64_t root = unit.root_table();
     line(fmt::format("Root Table Address: {:#x}", root));
     if (root == 0) return;
+    bus_shown_ = -1;
     for (unsigned bus = 0; bus < 256; ++bus) {
       const spec::root_entry entry{word(root + bus * sizeof(spec::root_entry)), 0};
       if (!entry.present()) continue;
-      line(fmt::format("B.D.F    Root_entry: {:#018x}", entry.lo));
       for (unsigned devfn = 0; devfn < 256; ++devfn) {
         const std::uint64_t at = entry.context_table() + devfn * sizeof(spec::context_entry);
         const spec::context_entry context{word(at), word(at + 8)};
         const spec::source_id id{static_cast<std::uint16_t>(bus << 8 | devfn)};
-        if (!context.present() || (only_ && *only_ != id)) continue;
+        if (!context.present() || !is_wanted(id)) continue;
+        if (std::exchange(bus_shown_, static_cast<int>(bus)) != static_cast<int>(bus))
+          line(fmt::format("B.D.F    Root_entry: {:#018x}", entry.lo));
         line(fmt::format("{}  Context_entry: {:#018x}:{:#018x}  domain {}, {} levels, table {:#x}",
                          to_string(id), context.hi, context.lo, context.domain_id(),
                          spec::levels_of_agaw(context.address_width()), context.second_level_table()));
@@ -142,25 +170,33 @@ private:
   session& s_;
   std::optional<spec::source_id> only_;
   std::uint64_t listed_ = 0;
+  int bus_shown_ = -1;
   run_of_pages run_;
   std::string out_;
 };
 
 } // namespace
 
-std::string dump_machine(const std::string& board, const std::string& device, const std::string& data) {
+std::string dump_machine(const dump_options& what) {
   std::optional<spec::source_id> only;
-  if (!device.empty()) {
-    only = spec::parse_source_id(device);
-    if (!only)
-      throw vtd::models::board_error("--device " + device + ": expected bus:device.function such as 01:00.0");
+  if (!what.device.empty()) {
+    only = spec::parse_source_id(what.device);
+    if (!only) {
+      throw vtd::models::board_error("--device " + what.device +
+                                     ": expected bus:device.function such as 01:00.0");
+    }
   }
   std::string text;
   run_options options;
-  options.board = board;
-  options.data_directory = data;
+  options.board = what.board;
+  options.data_directory = what.data_directory;
+  options.settings = what.settings;
   options.measure = false;
-  options.inspect = [&](session& s) { text = dumper(s, only).run(); };
+  options.inspect = [&](session& s) {
+    dumper dump(s, only);
+    if (only) (void)dump.unit_of_device();
+    text = dump.run();
+  };
   (void)run(options, [](const std::string&) {});
   return text;
 }

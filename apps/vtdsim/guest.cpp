@@ -30,8 +30,9 @@ public:
 
   void reset() {
     write(engine::reg::control, engine::reset_bit);
-    write(engine::reg::ring, static_cast<std::uint32_t>(guest_layout::ring));
-    write(engine::reg::ring + 4, 0);
+    const std::uint64_t ring = s_.device_address(guest_layout::ring);
+    write(engine::reg::ring, static_cast<std::uint32_t>(ring));
+    write(engine::reg::ring + 4, static_cast<std::uint32_t>(ring >> 32));
     write(engine::reg::ring_size, ring_entries);
     write(engine::reg::control, engine::run | engine::go_on | engine::interrupts_on);
     tail_ = 0;
@@ -108,7 +109,7 @@ std::vector<std::byte> pattern(std::uint64_t seed, std::size_t size) {
   return out;
 }
 
-void fail(session& s, std::string what) { s.result.failures.push_back(std::move(what)); }
+void fail(session& s, const std::string& what) { s.result.fail(what); }
 
 } // namespace
 
@@ -130,18 +131,19 @@ void run_guest_traffic(session& s) {
   const auto sum =
       std::accumulate(sent.begin(), sent.end(), std::uint32_t{0},
                       [](std::uint32_t a, std::byte b) { return a + std::to_integer<std::uint32_t>(b); });
-  std::uint64_t result = guest.execute(engine::operation::read, guest_layout::source, 0, copy_bytes);
+  const std::uint64_t source = s.device_address(guest_layout::source);
+  const std::uint64_t destination = s.device_address(guest_layout::destination);
+  std::uint64_t result = guest.execute(engine::operation::read, source, 0, copy_bytes);
   check(descriptor::error_field::get(result) == 0 && descriptor::sum_field::get(result) == sum,
         "the device did not read what the guest wrote");
   // Through the device and back, at an odd place.
-  result = guest.execute(engine::operation::copy, guest_layout::source, guest_layout::destination + 24,
-                         copy_bytes);
+  result = guest.execute(engine::operation::copy, source, destination + 24, copy_bytes);
   std::vector<std::byte> back(copy_bytes);
   guest.load(guest_layout::destination + 24, back);
   check(descriptor::error_field::get(result) == 0 && back == sent, "the copy differs from its source");
   // From the device.
   constexpr std::uint64_t word = 0x0123'4567'89ab'cdef;
-  result = guest.execute(engine::operation::fill, word, guest_layout::destination, copy_bytes);
+  result = guest.execute(engine::operation::fill, word, destination, copy_bytes);
   guest.load(guest_layout::destination, back);
   bool filled = descriptor::error_field::get(result) == 0;
   for (std::size_t i = 0; i < back.size(); ++i) {
@@ -150,7 +152,8 @@ void run_guest_traffic(session& s) {
   check(filled, "the guest does not find what the device wrote");
   dma.bytes =
       std::uint64_t{guest.read(engine::reg::bytes)} | std::uint64_t{guest.read(engine::reg::bytes + 4)} << 32;
-  s.say(fmt::format("guest: {} bytes by DMA both ways, {}", dma.bytes, dma.verified ? "verified" : "WRONG"));
+  s.say(fmt::format("{}: {} bytes by DMA both ways, {}", s.translated() ? "guest" : "host, not translated",
+                    dma.bytes, dma.verified ? "verified" : "WRONG"));
 }
 
 void provoke_fault(session& s) {

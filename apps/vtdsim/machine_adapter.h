@@ -53,7 +53,7 @@ private:
   vtd_hardware_access access_{};
 };
 
-/// The functions of a machine as the driver wants them told.
+/// The functions of a machine's own tree as the driver wants them told: what an enumeration must find.
 [[nodiscard]] std::vector<vtd::driver::pci_function> function_list(const vtd::pci_topology::topology& tree);
 
 } // namespace vtdsim

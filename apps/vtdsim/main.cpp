@@ -33,8 +33,9 @@ int sc_main(int argc, char** argv) {
                 << ", expected one of boards, run, lspci, dmar, dump, differential; see vtdsim --help\n";
       return 2;
     }
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
+  } catch (const CLI::Success& asked) {
+    // --help and --version.
+    return app.exit(asked);
   } catch (const CLI::ParseError& error) {
     std::cerr << "vtdsim: " << error.what() << "; see vtdsim --help\n";
     return 2;

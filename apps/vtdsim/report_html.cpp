@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/report_html.h"
 
+#include "vtdsim/miss_cost.h"
 #include "vtdsim/report_parts.h"
 #include "vtdsim/result_json.h"
 
@@ -18,18 +19,19 @@ namespace {
 using report::escaped;
 
 std::string headline(const run_result& r) {
-  const auto hit = std::find_if(r.sweep.begin(), r.sweep.end(),
-                                [](const sweep_point& p) { return p.latency_ns_hit.has_value(); });
-  const auto miss = std::find_if(r.sweep.rbegin(), r.sweep.rend(),
-                                 [](const sweep_point& p) { return p.latency_ns_miss.has_value(); });
-  if (hit == r.sweep.end() || miss == r.sweep.rend()) return "<h1>No IOTLB miss was seen</h1>";
-  const double reads = miss->hit_rate < 1 ? miss->walk_reads_per_request / (1 - miss->hit_rate) : 0;
+  const miss_cost cost = miss_cost_of(r);
+  if (!cost.known()) {
+    return fmt::format("<h1>{}</h1><p>{}</p>",
+                       r.translation_off.empty() ? "What an IOTLB miss costs is not known"
+                                                 : "The device's DMA is not translated",
+                       escaped(why_unknown(r, cost)));
+  }
   return fmt::format(
-      "<h1>An IOTLB miss costs {:.0f} ns on this board</h1><p>In a window of {} a read that hits takes "
-      "{:.0f} ns and one that "
-      "misses {:.0f} ns, with {:.2f} table reads. With translation off it takes {:.0f} ns.</p>",
-      *miss->latency_ns_miss - *hit->latency_ns_hit, report::window_text(miss->window_bytes),
-      *hit->latency_ns_hit, *miss->latency_ns_miss, reads, hit->latency_ns_off);
+      "<h1>An IOTLB miss costs {:.0f} ns on this board</h1><p>A read that hits takes {:.0f} ns (in "
+      "a window of {}), one that misses {:.0f} ns (in a window of {}), with {:.2f} table reads. "
+      "With translation off a read takes {:.0f} ns.</p>",
+      cost.difference(), *cost.hit_ns, report::window_text(cost.hit_window), *cost.miss_ns,
+      report::window_text(cost.miss_window), cost.reads, cost.off_ns.value_or(0));
 }
 
 std::string badges(const run_result& r) {
@@ -57,23 +59,24 @@ std::string facts(const run_result& r) {
 
 std::string plots(const run_result& r) {
   using report::series;
-  const auto rate = [](double value) { return value > 0 ? std::optional(value / 1e6) : std::nullopt; };
+  const auto scaled = [](std::optional<double> value, double factor) {
+    return value ? std::optional(*value * factor) : std::nullopt;
+  };
   std::string out = "<div class=grid>";
   out +=
       report::plot(r.sweep, "Latency of a lone 64-byte read", "ns",
                    {series{"off", "s0", [](const sweep_point& p) { return std::optional(p.latency_ns_off); }},
-                    series{"on", "s1", [](const sweep_point& p) { return std::optional(p.latency_ns_on); }},
+                    series{"on", "s1", [](const sweep_point& p) { return p.latency_ns_on; }},
                     series{"hit", "s2", [](const sweep_point& p) { return p.latency_ns_hit; }},
                     series{"miss", "s3", [](const sweep_point& p) { return p.latency_ns_miss; }}});
-  out += report::plot(r.sweep, "Throughput of 64-byte reads, 32 outstanding", "million per second",
-                      {series{"off", "s0", [=](const sweep_point& p) { return rate(p.requests_per_s_off); }},
-                       series{"on", "s1", [=](const sweep_point& p) { return rate(p.requests_per_s_on); }}});
   out += report::plot(
-      r.sweep, "Table reads per request", "reads",
-      {series{"reads", "s3", [](const sweep_point& p) { return std::optional(p.walk_reads_per_request); }}});
-  out += report::plot(r.sweep, "IOTLB hit rate", "percent", {series{"hits", "s2", [](const sweep_point& p) {
-                                                                      return std::optional(100 * p.hit_rate);
-                                                                    }}});
+      r.sweep, "Throughput of 64-byte reads, 32 outstanding", "million per second",
+      {series{"off", "s0", [=](const sweep_point& p) { return scaled(p.requests_per_s_off, 1e-6); }},
+       series{"on", "s1", [=](const sweep_point& p) { return scaled(p.requests_per_s_on, 1e-6); }}});
+  out += report::plot(r.sweep, "Table reads per request", "reads",
+                      {series{"reads", "s3", [](const sweep_point& p) { return p.walk_reads_per_request; }}});
+  out += report::plot(r.sweep, "IOTLB hit rate", "percent",
+                      {series{"hits", "s2", [=](const sweep_point& p) { return scaled(p.hit_rate, 100); }}});
   return out + "</div>";
 }
 
@@ -101,8 +104,10 @@ std::string to_html(const run_result& r) {
   out += escaped("vtd: " + r.board_title) + "</title><style>" + std::string(report::style()) +
          "</style></head><body><main>";
   out += headline(r) + badges(r) + facts(r);
-  for (const std::string& failure : r.failures) {
-    out += fmt::format("<p><span class=\"badge bad\">failed</span>{}</p>", escaped(failure));
+  for (const failure_result& failure : r.failures) {
+    out +=
+        fmt::format("<p><span class=\"badge bad\">failed</span>{}{}</p>", escaped(failure.text),
+                    failure.count > 1 ? fmt::format(" <span class=soft>{} times</span>", failure.count) : "");
   }
   out += "<h2>What the working set does</h2>" + plots(r);
   out += "<h2>Who is behind which unit</h2>" + report::topology(r);
@@ -112,10 +117,17 @@ std::string to_html(const run_result& r) {
   out += warnings(r);
   out += "<h2>Parameters, and how well they are known</h2>" + report::parameters(r);
   out += "<h2>The same again</h2>" + log_lines(r);
-  out += fmt::format("<p class=soft>vtd {}: <code>vtdsim run --board {} --preset {} --seed {}{}</code></p>",
-                     escaped(r.version), escaped(r.board), escaped(r.preset), r.seed,
-                     r.acpi_file.empty() ? "" : " --acpi " + escaped(r.acpi_file));
+  out += fmt::format("<p class=soft>vtd {}: <code>{}</code></p>", escaped(r.version), escaped(r.command));
   return out + "</main></body></html>\n";
+}
+
+void check_report(const std::filesystem::path& directory) {
+  std::error_code failed;
+  std::filesystem::create_directories(directory, failed);
+  for (const char* name : {"index.html", "run.json"}) {
+    const std::ofstream out(directory / name, std::ios::binary | std::ios::app);
+    if (!out) throw std::runtime_error("--report " + (directory / name).string() + ": cannot be written");
+  }
 }
 
 void write_report(const std::filesystem::path& directory, const run_result& result) {

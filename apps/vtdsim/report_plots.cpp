@@ -14,7 +14,7 @@ constexpr double width = 560;
 constexpr double height = 290;
 constexpr double left = 52;
 constexpr double right = 62;
-constexpr double top = 14;
+constexpr double top = 30;
 constexpr double bottom = 34;
 
 /// A round step that gives about five ticks up to `most`.
@@ -73,7 +73,7 @@ std::string plot(const std::vector<sweep_point>& points, const std::string& titl
         "y=\"{:.1f}\" text-anchor=end>{}</text>",
         left, width - right, y(tick), y(tick), left - 8, y(tick) + 4, number(tick));
   }
-  out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", left + 6, top + 4, escaped(unit));
+  out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", left, 14.0, escaped(unit));
   const std::size_t every = points.size() > 8 ? 2 : 1;
   for (std::size_t i = 0; i < points.size(); i += every) {
     out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=middle>{}</text>", x(i), height - 12,

@@ -38,7 +38,7 @@ svg text.s0{fill:var(--s0);stroke:none;font-weight:600}svg text.s1{fill:var(--s1
 svg text.s2{fill:var(--s2);stroke:none;font-weight:600}svg text.s3{fill:var(--s3);stroke:none;font-weight:600}
 svg .dash{stroke-dasharray:5 4}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
-th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
+th,td{text-align:right;padding:5px 8px;border-bottom:1px solid var(--line);white-space:nowrap}
 th{color:var(--soft);font-weight:600;font-size:13px}
 th:first-child,td:first-child,.l{text-align:left}
 tr:last-child td{border-bottom:0}
@@ -48,8 +48,9 @@ pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 details summary{cursor:pointer;color:var(--soft)}
 .units{display:flex;flex-wrap:wrap;gap:14px}
 .unit{flex:1 1 220px;min-width:0;border:1px solid var(--line);border-top:5px solid var(--u);border-radius:8px;padding:10px 12px;background:var(--bg)}
+.unit.wide{flex-basis:100%}.fns{columns:300px;column-gap:22px;margin-top:4px}.fn{break-inside:avoid}
 .unit h3{display:flex;justify-content:space-between;gap:8px}
-.fn{display:flex;gap:8px;font-size:13px;padding:1px 0}.fn code{flex:none}.fn span{min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.fn{display:flex;gap:8px;font-size:13px;padding:1px 0}.fn code{flex:none}.fn span{min-width:0;overflow-wrap:anywhere}.unit.none{--u:var(--soft);border-style:dashed;border-top-style:solid}
 .fn.in{padding-left:16px}.fn.mine{font-weight:700;background:var(--goodbg);color:var(--good);border-radius:5px;padding-left:6px}
 .rc{border:1px dashed var(--line);border-radius:10px;padding:12px}
 .rc>.soft{margin-bottom:8px}

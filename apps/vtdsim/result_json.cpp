@@ -69,21 +69,24 @@ std::string to_json(const run_result& r) {
                              {"reason", f.reason},
                              {"condition", f.condition},
                              {"time_ns", f.time_ns},
-                             {"driver", f.driver_line}});
+                             {"driver", f.driver_line},
+                             {"expected", f.expected},
+                             {"count", f.count},
+                             {"last_time_ns", f.last_time_ns}});
   }
   out["dma"] = {{"bytes", r.dma.bytes}, {"verified", r.dma.verified}, {"errors", r.dma.errors}};
   out["sweep"] = json::array();
   for (const sweep_point& p : r.sweep) {
     out["sweep"].push_back({{"pages", p.pages},
                             {"window_bytes", p.window_bytes},
-                            {"hit_rate", p.hit_rate},
-                            {"walk_reads_per_request", p.walk_reads_per_request},
+                            {"hit_rate", number_or_null(p.hit_rate)},
+                            {"walk_reads_per_request", number_or_null(p.walk_reads_per_request)},
                             {"latency_ns_off", p.latency_ns_off},
-                            {"latency_ns_on", p.latency_ns_on},
+                            {"latency_ns_on", number_or_null(p.latency_ns_on)},
                             {"latency_ns_hit", number_or_null(p.latency_ns_hit)},
                             {"latency_ns_miss", number_or_null(p.latency_ns_miss)},
                             {"requests_per_s_off", p.requests_per_s_off},
-                            {"requests_per_s_on", p.requests_per_s_on}});
+                            {"requests_per_s_on", number_or_null(p.requests_per_s_on)}});
   }
   out["preset_calibrated"] = r.preset_calibrated;
   out["acpi"] = r.acpi_file;
@@ -101,7 +104,10 @@ std::string to_json(const run_result& r) {
                                {"count", f.count},
                                {"details", details}});
   }
-  out["failures"] = r.failures;
+  out["failures"] = json::array();
+  for (const failure_result& f : r.failures)
+    out["failures"].push_back(f.count > 1 ? fmt::format("{} ({} times)", f.text, f.count) : f.text);
+  out["translation_off"] = r.translation_off;
   out["parameters"] = json::array();
   for (const parameter_result& p : r.parameters) {
     out["parameters"].push_back({{"name", p.name},

@@ -3,13 +3,16 @@
 
 #include "vtdsim/acpi_import.h"
 #include "vtdsim/machine_trace.h"
+#include "vtdsim/pci_scan.h"
 #include "vtdsim/session.h"
 
 #include "vtd/driver/dmar_parser.h"
+#include "vtd/driver/error.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/models/data_files.h"
 #include "vtd/models/dmar_generator.h"
+#include "vtd/models/near_names.h"
 #include "vtd/pci_topology/lspci.h"
 #include "vtd/version.h"
 
@@ -27,7 +30,11 @@ namespace spec = vtd::spec;
 
 namespace {
 
-/// Keeps every fault of every unit for the report.
+bool is_stray(std::uint64_t address) {
+  return address >= guest_layout::stray && address < guest_layout::stray + vtd::spec::page_size;
+}
+
+/// Keeps the faults of a unit for the report: the first of a kind, and a count.
 class fault_keeper final : public vtd::dmar::fault_observer {
 public:
   fault_keeper(std::string unit, const vtd::engine::clock& clock, std::vector<fault_result>& out)
@@ -45,7 +52,19 @@ public:
     fault.condition_text = info.text;
     fault.section = info.section;
     fault.time_ns = clock_.time_of(report.when) / 1000;
-    out_.push_back(std::move(fault));
+    fault.last_time_ns = fault.time_ns;
+    fault.expected = is_stray(fault.address);
+    const auto is_same = [&](const fault_result& other) {
+      return other.unit == fault.unit && other.source_id == fault.source_id && other.write == fault.write &&
+             other.condition == fault.condition && other.expected == fault.expected;
+    };
+    const auto known = std::find_if(out_.begin(), out_.end(), is_same);
+    if (known == out_.end()) {
+      out_.push_back(std::move(fault));
+    } else {
+      ++known->count;
+      known->last_time_ns = fault.time_ns;
+    }
   }
 
 private:
@@ -66,7 +85,13 @@ vtd::driver::omit omissions(const std::vector<std::string>& names) {
   vtd::driver::omit forget;
   for (const std::string& name : names) {
     const auto* const known = vtd::driver::find_omission(name);
-    if (known == nullptr) throw models::board_error("--forget " + name + ": no such step");
+    if (known == nullptr) {
+      std::vector<std::string> steps;
+      for (const auto& each : vtd::driver::omissions())
+        steps.emplace_back(each.name);
+      throw models::board_error("--forget " + name + ": no such step, " +
+                                models::name_hint(name, steps, steps.size()));
+    }
     forget.*(known->flag) = true;
   }
   return forget;
@@ -84,17 +109,38 @@ prepared prepare(const run_options& options, run_result& result) {
     } catch (const std::exception& error) {
       throw models::board_error(options.acpi_file + ": " + error.what());
     }
+    // The driver reads as many bytes as the table says, and does not see these.
+    for (const auto& warning : info.warnings) {
+      if (warning.kind == vtd::driver::dmar_warning_kind::trailing_bytes)
+        result.warnings.push_back({std::string(vtd::driver::warning_name(warning.kind)), warning.text});
+    }
     std::vector<std::string> notes;
-    out.board = import_board(out.board, info, notes);
+    try {
+      out.board = import_board(out.board, info, notes);
+    } catch (const std::exception& error) {
+      throw models::board_error(options.acpi_file + ": " + error.what());
+    }
     for (const std::string& note : notes)
       result.warnings.push_back({"default", note});
   }
+  std::vector<std::pair<std::string, std::string>> of_preset;
+  for (const auto& setting : options.settings) {
+    if (setting.first.starts_with("bios.")) {
+      models::set_in_bios(out.board, setting.first, setting.second);
+    } else {
+      of_preset.push_back(setting);
+    }
+  }
   out.preset = models::load_preset(options.preset.empty() ? out.board.preset : options.preset, directories);
-  for (const auto& [key, value] : options.settings) {
+  for (const auto& [key, value] : of_preset) {
     models::set_parameter(out.preset, key, value, models::confidence::assumed, "set by --set");
   }
   models::check_preset(out.preset);
-  if (out.table.empty()) out.table = models::generate_dmar(out.board);
+  if (options.acpi_file.empty()) {
+    out.table = models::generate_dmar(out.board);
+  } else if (!out.board.vtd_enabled && out.board.off_looks.value != models::vtd_off::dead_registers) {
+    out.table.clear();
+  }
   out.table_address = out.board.table.address;
   return out;
 }
@@ -112,6 +158,14 @@ void describe(const prepared& what, const run_options& options, run_result& resu
   result.preset_calibrated = what.preset.calibrated;
   result.clock_mhz = what.preset.clock_mhz();
   result.acpi_file = options.acpi_file;
+  result.command = fmt::format("vtdsim run --board {} --preset {} --seed {} --pages {}", options.board,
+                               options.preset.empty() ? what.preset.name : options.preset, options.seed,
+                               options.largest_window);
+  if (!options.acpi_file.empty()) result.command += " --acpi " + options.acpi_file;
+  for (const auto& [key, value] : options.settings)
+    result.command += " --set " + key + "=" + value;
+  for (const std::string& step : options.forget)
+    result.command += " --forget " + step;
   for (const models::parameter_info& p : models::list_parameters(what.preset)) {
     result.parameters.push_back({p.name, p.value, p.unit, std::string(confidence_name(p)), p.why});
   }
@@ -124,7 +178,8 @@ void collect_functions(models::root_complex& machine, const std::string& assigne
     if (f.parent() != nullptr) out.parent = to_string(f.parent()->id());
     out.text = f.description().device_name;
     out.bridge = f.is_bridge();
-    out.unit = machine.unit_data(machine.unit_of(vtd::pci_topology::topology::requester_id(f))).name;
+    const auto requester = vtd::pci_topology::topology::requester_id(f);
+    if (machine.is_covered(requester)) out.unit = machine.unit_data(machine.unit_of(requester)).name;
     if (out.source_id == assigned) out.domain = "guest";
     result.functions.push_back(std::move(out));
   });
@@ -195,22 +250,59 @@ vtd::platform::endpoint& device_of(models::root_complex& machine) {
   return *machine.endpoints().front();
 }
 
-/// False: the table names no unit that could be used, and translation stays off.
-bool set_up_driver(session& s, const prepared& what) {
+// What system software knows of the machine's functions: what it finds by the configuration ports.
+std::vector<vtd::driver::pci_function> enumerate(session& s) {
+  scan_result found = scan_functions(s.machine);
+  s.say(fmt::format("enumeration: {} functions on {} buses by ports CF8h and CFCh, {} of them compared with "
+                    "memory-mapped configuration space",
+                    found.functions.size(), found.buses, found.compared));
+  for (const std::string& each : compare_with_tree(found, s.machine.pci()))
+    s.result.warnings.push_back({"enumeration", each});
+  return std::move(found.functions);
+}
+
+// Lets the driver take the machine. Where no unit translates the device's requests, the reason is left in
+// `translation_off`: firmware may have switched VT-d off, and tables and units may be of no use.
+void take_over(session& s, const prepared& what) {
+  const auto off = [&s](const std::string& line, const std::string& reason) {
+    s.hardware->log(line);
+    s.result.translation_off = reason;
+  };
+  auto functions = enumerate(s);
   const auto at = vtd::driver::find_dmar(*s.hardware);
-  if (!at) throw vtd::driver::dmar_error("no DMAR table in memory: is VT-d switched on?");
+  if (!at) {
+    off("DMAR: no DMAR table among the ACPI tables: no remapping hardware, DMA is not translated",
+        what.board.units.empty() ? "the board has no remapping unit"
+                                 : "firmware shows no DMAR table, VT-d is off in the BIOS");
+    return;
+  }
   s.say(fmt::format("firmware: DMAR table at {:#x}", *at));
   const auto table = vtd::driver::parse_dmar(vtd::driver::load_table(*s.hardware, *at));
   for (const auto& warning : table.warnings) {
     s.result.warnings.push_back({std::string(vtd::driver::warning_name(warning.kind)), warning.text});
   }
   if (table.units.empty()) {
-    s.say("driver: no usable remapping unit, translation stays off");
-    return false;
+    off("DMAR: no usable remapping unit in the table, DMA is not translated",
+        "the table names no usable remapping unit");
+    return;
   }
-  s.driver = std::make_unique<vtd::driver::driver>(*s.hardware, table, function_list(s.machine.pci()),
-                                                   vtd::driver::driver_options{}, what.forget);
-  return true;
+  try {
+    s.driver = std::make_unique<vtd::driver::driver>(*s.hardware, table, std::move(functions),
+                                                     vtd::driver::driver_options{}, what.forget);
+  } catch (const vtd::driver::driver_error& error) {
+    // Units that firmware switched off do not answer. Units that are there and cannot be used are a mistake
+    // in the board's data.
+    if (what.board.vtd_enabled) throw;
+    off(std::string(error.what()) + "; DMA is not translated",
+        "no remapping unit answers although the table names some, VT-d is off in the BIOS");
+    return;
+  }
+  s.driver->start();
+  const auto device = s.device.function().id();
+  if (s.unit == nullptr || s.driver->unit_for({s.machine.pci().description().segment, device}) == nullptr) {
+    off("DMAR: " + to_string(device) + " is in the scope of no remapping unit, its DMA is not translated",
+        "no usable remapping unit covers " + to_string(device));
+  }
 }
 
 void build_guest(session& s) {
@@ -232,14 +324,17 @@ void program(session& s, const prepared& what) {
     s.say("measuring with translation off ...");
     sweep(s, false);
   }
-  if (!set_up_driver(s, what)) return;
-  s.driver->start();
-  build_guest(s);
+  take_over(s, what);
+  const bool covered = s.result.translation_off.empty();
+  if (covered) build_guest(s);
   if (s.options.measure) {
     run_guest_traffic(s);
-    provoke_fault(s);
-    s.say(fmt::format("measuring working sets of 4 KB to {} MB ...", (s.options.largest_window << 12) >> 20));
-    sweep(s, true);
+    if (covered) {
+      provoke_fault(s);
+      s.say(
+          fmt::format("measuring working sets of 4 KB to {} MB ...", (s.options.largest_window << 12) >> 20));
+      sweep(s, true);
+    }
   }
   if (s.options.inspect) s.options.inspect(s);
 }
@@ -248,7 +343,6 @@ void program(session& s, const prepared& what) {
 void match_faults(session& s) {
   std::vector<bool> used(s.driver ? s.driver->faults().size() : 0);
   for (fault_result& fault : s.result.faults) {
-    fault.expected = fault.address >= guest_layout::stray && fault.address < guest_layout::stray + 0x1000;
     for (std::size_t i = 0; i < used.size(); ++i) {
       const auto& seen = s.driver->faults()[i];
       if (used[i] || to_string(seen.fault.source) != fault.source_id ||
@@ -259,8 +353,12 @@ void match_faults(session& s) {
       fault.driver_line = seen.line;
       break;
     }
-    if (!fault.expected)
-      s.result.failures.push_back("unexpected fault: " + fault.source_id + " " + fault.condition);
+    if (!fault.expected) {
+      s.result.fail("unexpected fault: " + fault.source_id + " " + fault.condition + " (" +
+                        (fault.write ? "write" : "read") +
+                        fmt::format(", the first to {:#x})", fault.address),
+                    fault.count);
+    }
   }
 }
 
@@ -270,7 +368,8 @@ void write_firmware(session& s, const std::vector<std::byte>& dmar, std::uint64_
   namespace acpi = spec::acpi;
   const auto put = [&](std::uint64_t address, std::span<const std::byte> data) {
     if (!s.machine.stores().debug_write(address, data)) {
-      throw models::board_error(fmt::format("table.address: {:#x} is no memory of this board", address));
+      throw models::board_error(fmt::format("board {}: table.address: {:#x} is no memory of this board",
+                                            s.machine.description().name, address));
     }
   };
   // Extended system description table with one entry, or none (ACPI 6.5, 5.2.8).
@@ -306,7 +405,9 @@ run_result run(const run_options& options, const line_sink& say) {
   vtd::platform::endpoint& device = device_of(machine);
   vtd::platform::dma_master probe("probe", device.port.source(), machine.link());
   probe.socket.bind(machine.extra(0));
-  const unsigned unit_index = machine.unit_of(device.port.source());
+  const auto requester = device.port.source();
+  vtd::dmar::unit* const unit =
+      machine.is_covered(requester) ? &machine.unit(machine.unit_of(requester)).hardware() : nullptr;
 
   vtd::check::finding_log findings;
   vtd::check::visibility_checker checker(machine.stores(), findings);
@@ -329,8 +430,7 @@ run_result run(const run_options& options, const line_sink& say) {
                   what.preset.calibrated ? "calibrated" : "uncalibrated", result.clock_mhz, options.seed));
   say(vtd::pci_topology::lspci_tree(machine.pci()));
 
-  session s{machine, probe, device, machine.unit(unit_index).hardware(), options, say, result, {},
-            {},      {},    nullptr};
+  session s{machine, probe, device, unit, options, say, result, {}, {}, {}, nullptr};
   s.adapter = std::make_unique<machine_adapter>(
       machine, host_layout::driver_pages, host_layout::driver_pages_end, [&](const std::string& line) {
         const double seconds = static_cast<double>(vtd::platform::now_ps()) / 1e12;
@@ -348,10 +448,9 @@ run_result run(const run_options& options, const line_sink& say) {
   collect_findings(findings, result);
   match_faults(s);
   result.simulated_ns = vtd::platform::now_ps() / 1000;
-  if (options.measure && s.driver && !result.dma.verified)
-    result.failures.emplace_back("the guest's DMA was not verified");
+  if (options.measure && !result.dma.verified) result.fail("the guest's DMA was not verified");
   for (const finding_result& finding : result.findings) {
-    if (finding.severity == "error") result.failures.push_back(finding.rule + ": " + finding.text);
+    if (finding.severity == "error") result.fail(finding.rule + ": " + finding.text, finding.count);
   }
   result.host_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;

@@ -48,7 +48,8 @@ struct unit_result {
   std::vector<cache_result> caches;
 };
 
-/// One blocked request, as hardware recorded it and as the driver reported it.
+/// Blocked requests of one requester to one unit for one reason, as hardware recorded them: the first one,
+/// with how the driver reported it, and how many there were.
 struct fault_result {
   std::string unit;
   std::string source_id;
@@ -65,20 +66,23 @@ struct fault_result {
   std::string driver_line;
   /// It was provoked on purpose.
   bool expected = false;
+  std::uint64_t count = 1;
+  std::uint64_t last_time_ns = 0;
 };
 
-/// One point of the working-set sweep.
+/// One point of the working-set sweep. What was not measured, because translation was off or reads were
+/// blocked, has no value.
 struct sweep_point {
   std::uint64_t pages = 0;
   std::uint64_t window_bytes = 0;
-  double hit_rate = 0;
-  double walk_reads_per_request = 0;
+  std::optional<double> hit_rate;
+  std::optional<double> walk_reads_per_request;
   double latency_ns_off = 0;
-  double latency_ns_on = 0;
+  std::optional<double> latency_ns_on;
   std::optional<double> latency_ns_hit;
   std::optional<double> latency_ns_miss;
   double requests_per_s_off = 0;
-  double requests_per_s_on = 0;
+  std::optional<double> requests_per_s_on;
 };
 
 /// A parameter of the run with where it comes from.
@@ -119,6 +123,12 @@ struct warning_result {
   std::string text;
 };
 
+/// A check that did not hold, and how often.
+struct failure_result {
+  std::string text;
+  std::uint64_t count = 1;
+};
+
 struct run_result {
   std::string version;
   std::uint64_t seed = 1;
@@ -129,6 +139,8 @@ struct run_result {
   double clock_mhz = 0;
   std::uint64_t simulated_ns = 0;
   double host_seconds = 0;
+  /// The call that gives this run again.
+  std::string command;
   /// The file that replaced the board's table, or empty.
   std::string acpi_file;
   std::vector<warning_result> warnings;
@@ -144,8 +156,19 @@ struct run_result {
     bool verified = false;
     std::uint64_t errors = 0;
   } dma;
-  /// Checks of the run that did not hold; empty: all did.
-  std::vector<std::string> failures;
+  /// Why the device's requests were not translated; empty: they were.
+  std::string translation_off;
+  /// Checks of the run that did not hold, each text once; empty: all did.
+  std::vector<failure_result> failures;
+
+  void fail(const std::string& text, std::uint64_t count = 1) {
+    for (failure_result& each : failures) {
+      if (each.text != text) continue;
+      each.count += count;
+      return;
+    }
+    failures.push_back({text, count});
+  }
 };
 
 } // namespace vtdsim

@@ -52,7 +52,8 @@ struct session {
   vtd::platform::dma_master& probe;
   /// The assigned device.
   vtd::platform::endpoint& device;
-  vtd::dmar::unit& unit;
+  /// The unit behind which it is; null: none.
+  vtd::dmar::unit* unit;
   const run_options& options;
   const line_sink& say;
   run_result& result;
@@ -60,17 +61,24 @@ struct session {
   std::unique_ptr<vtd::driver::hardware> hardware;
   std::unique_ptr<vtd::driver::driver> driver;
   vtd::driver::domain* guest = nullptr;
+
+  /// Does the device use the guest's addresses? Else it is given those of the host.
+  [[nodiscard]] bool translated() const { return guest != nullptr; }
+  [[nodiscard]] std::uint64_t device_address(std::uint64_t guest_address) const {
+    return translated() ? guest_address : guest_layout::host(guest_address);
+  }
 };
 
 /// What firmware leaves in memory: root pointer, list of tables, the DMAR table.
 void write_firmware(session& s, const std::vector<std::byte>& dmar, std::uint64_t dmar_address);
 
-/// The guest's driver moves real bytes through the device's ring, both ways, and checks them; then one stray
-/// request.
+/// The guest's driver moves real bytes through the device's ring, both ways, and checks them.
 void run_guest_traffic(session& s);
+/// One stray request, which must be blocked.
 void provoke_fault(session& s);
 
-/// The sweep over the working set. `translated` false: before translation is on.
+/// The sweep over the working set. `translated` false: before translation is on. Ends early when a read is
+/// blocked, which is a failure: such a read measures nothing.
 void sweep(session& s, bool translated);
 
 /// A device that reads and writes from its own side, measured: one request at a time.
@@ -80,18 +88,23 @@ public:
   struct sample {
     double latency_ns = 0;
     bool missed = false;
+    bool ok = true;
   };
   /// One 64-byte read, alone.
   sample read_one(std::uint64_t address);
   /// `count` reads with `outstanding` under way; requests per second of simulated time.
   double throughput(std::uint64_t count, unsigned outstanding,
                     const std::function<std::uint64_t()>& next_address);
+  /// Was a read blocked since the beginning?
+  [[nodiscard]] bool blocked() const { return blocked_; }
 
 private:
   session& s_;
   sc_core::sc_event done_;
   std::uint64_t ended_ = 0;
   vtd::engine::picoseconds latency_ = 0;
+  bool ok_ = true;
+  bool blocked_ = false;
   std::function<void()> more_;
 };
 

@@ -10,11 +10,13 @@
 #include "vtdsim/run.h"
 
 #include "vtd/driver/dmar_parser.h"
+#include "vtd/driver/omit.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/models/data_files.h"
 #include "vtd/models/dmar_generator.h"
 #include "vtd/pci_topology/lspci.h"
+#include "vtd/version.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -34,7 +36,32 @@ namespace {
 void write_text(const std::filesystem::path& file, const std::string& text) {
   std::ofstream out(file, std::ios::binary);
   out << text;
+  if (!out.flush()) throw models::board_error(file.string() + ": cannot be written");
+}
+
+// Told before a run that may take its time, and not after it.
+void check_writable(const std::filesystem::path& file) {
+  const std::ofstream out(file, std::ios::binary | std::ios::app);
   if (!out) throw models::board_error(file.string() + ": cannot be written");
+}
+
+using setting = std::pair<std::string, std::string>;
+
+setting setting_of(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) throw models::board_error("--set " + text + ": expected KEY=VALUE");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+/// A board with its BIOS set: verbs without timing have no other settings.
+models::board board_of(const std::string& data, const std::string& name,
+                       const std::vector<std::string>& settings) {
+  models::board board = models::load_board(name, models::data_directories(data));
+  for (const std::string& each : settings) {
+    const auto [key, value] = setting_of(each);
+    models::set_in_bios(board, key, value);
+  }
+  return board;
 }
 
 /// `--json[=FILE]`: nothing, stdout, or a file.
@@ -48,6 +75,9 @@ struct json_option {
   }
   [[nodiscard]] bool wanted() const { return option->count() != 0; }
   [[nodiscard]] bool to_stdout() const { return wanted() && file.empty(); }
+  void check() const {
+    if (!file.empty()) check_writable(file);
+  }
   void write(const std::string& text) const {
     if (!wanted()) return;
     if (file.empty()) {
@@ -60,9 +90,12 @@ struct json_option {
 
 // --- boards ---
 
+/// "broken": the firmware's table is there and not sound. It names units whose registers are dead, or has
+/// what the driver's parser warns of.
 std::string_view vtd_state(const models::board& board) {
   if (board.units.empty()) return "absent";
-  return board.vtd_enabled ? "on" : "off";
+  if (!board.vtd_enabled) return board.off_looks.value == models::vtd_off::dead_registers ? "broken" : "off";
+  return vtd::driver::parse_dmar(models::generate_dmar(board)).warnings.empty() ? "on" : "broken";
 }
 
 void list_boards(const std::string& data, const json_option& as_json) {
@@ -89,8 +122,7 @@ void list_boards(const std::string& data, const json_option& as_json) {
 
 // --- lspci ---
 
-void list_functions(const std::string& data, const std::string& name, bool tree, bool numbers, bool verbose) {
-  const models::board board = models::load_board(name, models::data_directories(data));
+void list_functions(const models::board& board, bool tree, bool numbers, bool verbose) {
   vtd::pci_topology::topology topology(board.pci);
   topology.set_up_as_firmware();
   using vtd::pci_topology::lspci_style;
@@ -104,16 +136,6 @@ void list_functions(const std::string& data, const std::string& name, bool tree,
 }
 
 // --- dmar ---
-
-std::string scope_text(const vtd::driver::scope_info& scope) {
-  models::scope_description copy;
-  copy.type = scope.type;
-  copy.enumeration_id = scope.enumeration_id;
-  copy.start_bus = scope.start_bus;
-  for (const auto& step : scope.path)
-    copy.path.push_back({step.device, step.function});
-  return models::to_string(copy);
-}
 
 json structures_of(const std::vector<std::byte>& table, const vtd::driver::dmar_info& info) {
   namespace acpi = vtd::spec::acpi;
@@ -130,7 +152,7 @@ json structures_of(const std::vector<std::byte>& table, const vtd::driver::dmar_
     const auto add_scopes = [&entry](const auto& scopes) {
       entry["scopes"] = json::array();
       for (const auto& scope : scopes)
-        entry["scopes"].push_back(scope_text(scope));
+        entry["scopes"].push_back(models::to_string(scope_of(scope)));
     };
     for (const auto* list : {&info.units, &info.ignored_units}) {
       for (const auto& unit : *list) {
@@ -168,8 +190,7 @@ json structures_of(const std::vector<std::byte>& table, const vtd::driver::dmar_
   return out;
 }
 
-void decode_table(const std::string& file, const json_option& as_json) {
-  const std::vector<std::byte> table = read_bytes(file);
+void decode_table(const std::vector<std::byte>& table, const std::string& file, const json_option& as_json) {
   vtd::driver::dmar_info info;
   try {
     info = vtd::driver::parse_dmar(table);
@@ -213,18 +234,25 @@ void decode_table(const std::string& file, const json_option& as_json) {
     std::cout << "warning: " << warning.text << '\n';
 }
 
-void generate_table(const std::string& data, const std::string& board, const std::string& file) {
-  const auto table = models::generate_dmar(models::load_board(board, models::data_directories(data)));
-  if (table.empty()) throw models::board_error("board " + board + ": has no DMAR table with VT-d off");
+std::vector<std::byte> generate_table(const models::board& board, const std::string& file) {
+  auto table = models::generate_dmar(board);
+  if (table.empty()) {
+    throw models::board_error("board " + board.name + ": " +
+                              (board.units.empty() ? "has no remapping unit, and so no DMAR table"
+                                                   : "shows no DMAR table with VT-d off in its BIOS"));
+  }
   std::ofstream out(file, std::ios::binary);
   out.write(reinterpret_cast<const char*>(table.data()), static_cast<std::streamsize>(table.size()));
-  if (!out) throw models::board_error(file + ": cannot be written");
+  if (!out.flush()) throw models::board_error(file + ": cannot be written");
+  return table;
 }
 
 // --- run ---
 
 int run_verb(const run_options& options, const json_option& as_json, const std::string& report) {
   std::ostream& progress = as_json.to_stdout() ? std::cerr : std::cout;
+  as_json.check();
+  if (!report.empty()) check_report(report);
   const run_result result =
       run(options, [&progress](const std::string& line) { progress << line << '\n'
                                                                    << std::flush; });
@@ -237,10 +265,11 @@ int run_verb(const run_options& options, const json_option& as_json, const std::
   return result.failures.empty() ? 0 : 1;
 }
 
-std::pair<std::string, std::string> setting_of(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos) throw models::board_error("--set " + text + ": expected KEY=VALUE");
-  return {text.substr(0, equals), text.substr(equals + 1)};
+std::string steps_to_forget() {
+  std::string out = "Steps that --forget takes:";
+  for (const auto& each : vtd::driver::omissions())
+    out += fmt::format("\n  {:<32} {}", each.name, each.text);
+  return out;
 }
 
 std::uint64_t seed_of(const std::string& text) {
@@ -285,6 +314,7 @@ void add_differential_verb(CLI::App& app, int& status) {
 
 void add_verbs(CLI::App& app, int& status) {
   app.require_subcommand(0, 1);
+  app.set_version_flag("--version", "vtdsim " + std::string(vtd::version_string));
   // A verb that is not there is told by name, in main.
   app.allow_extras();
   const auto data = std::make_shared<std::string>();
@@ -309,10 +339,11 @@ void add_verbs(CLI::App& app, int& status) {
   run_command->add_option("--board", args->options.board, "name, or FILE.json")->default_str("dq35jo");
   run_command->add_option("--acpi", args->options.acpi_file, "a DMAR dump instead of the board's table");
   run_command->add_option("--preset", args->options.preset, "timing parameters: g0 to g6, or FILE.json");
-  run_command->add_option("--set", args->settings, "KEY=VALUE: changes one parameter")
+  run_command
+      ->add_option("--set", args->settings, "KEY=VALUE: changes one timing parameter, or bios.vtd=on|off")
       ->allow_extra_args(false);
   run_command->add_option("--seed", args->seed, "of all random choices")->default_val("1");
-  run_command->add_option("--forget", args->options.forget, "a step that the driver shall forget")
+  run_command->add_option("--forget", args->options.forget, "a step that the driver shall forget, see below")
       ->allow_extra_args(false);
   run_command->add_option("--pages", args->options.largest_window, "largest window of the sweep")
       ->default_val(16384)
@@ -320,6 +351,7 @@ void add_verbs(CLI::App& app, int& status) {
   run_command->add_option("--report", args->report, "directory for an HTML report");
   run_command->add_option("--trace", args->trace, "file for a trace, to open in ui.perfetto.dev");
   args->as_json.add(*run_command);
+  run_command->footer(steps_to_forget());
   run_command->callback([=, &status] {
     if (run_command->count("--acpi") != 0 && run_command->count("--board") == 0)
       args->options.board = "generic";
@@ -331,23 +363,29 @@ void add_verbs(CLI::App& app, int& status) {
     status = run_verb(args->options, args->as_json, args->report);
   });
 
+  constexpr const char* bios_setting = "bios.vtd=on|off: the board's BIOS switch";
   auto* lspci = app.add_subcommand("lspci", "the PCI tree of a board");
   struct lspci_arguments {
     std::string board = "dq35jo";
+    std::vector<std::string> settings;
     bool tree = false;
     bool numbers = false;
     bool verbose = false;
   };
   const auto list = std::make_shared<lspci_arguments>();
   lspci->add_option("--board", list->board, "name, or FILE.json");
+  lspci->add_option("--set", list->settings, bios_setting)->allow_extra_args(false);
   lspci->add_flag("-t", list->tree, "as a tree");
   lspci->add_flag("-n", list->numbers, "with numbers (also -nn)");
   lspci->add_flag("-v", list->verbose, "with details (also -vv)");
-  lspci->callback([=] { list_functions(*data, list->board, list->tree, list->numbers, list->verbose); });
+  lspci->callback([=] {
+    list_functions(board_of(*data, list->board, list->settings), list->tree, list->numbers, list->verbose);
+  });
 
   auto* dmar = app.add_subcommand("dmar", "writes a board's ACPI DMAR table, or decodes one");
   struct dmar_arguments {
     std::string board;
+    std::vector<std::string> settings;
     std::string output;
     std::string decode;
     json_option as_json;
@@ -356,24 +394,32 @@ void add_verbs(CLI::App& app, int& status) {
   auto* of_board = dmar->add_option("--board", table->board, "name, or FILE.json");
   auto* output = dmar->add_option("-o", table->output, "file to write");
   auto* decode = dmar->add_option("--decode", table->decode, "a table to decode");
-  decode->excludes(of_board);
+  auto* setting = dmar->add_option("--set", table->settings, bios_setting)->allow_extra_args(false);
+  decode->excludes(of_board)->excludes(output)->excludes(setting);
   of_board->needs(output);
   table->as_json.add(*dmar);
   dmar->callback([=] {
-    if (!table->decode.empty()) return decode_table(table->decode, table->as_json);
+    if (decode->count() != 0) return decode_table(read_bytes(table->decode), table->decode, table->as_json);
     if (table->board.empty()) throw CLI::RequiredError("dmar: --board NAME -o FILE or --decode FILE");
-    generate_table(*data, table->board, table->output);
+    const auto bytes = generate_table(board_of(*data, table->board, table->settings), table->output);
+    if (table->as_json.wanted()) decode_table(bytes, table->output, table->as_json);
   });
 
   auto* dump = app.add_subcommand("dump", "tables, caches and registers after the driver's bring-up");
   struct dump_arguments {
-    std::string board = "dq35jo";
-    std::string device;
+    dump_options options;
+    std::vector<std::string> settings;
   };
   const auto what = std::make_shared<dump_arguments>();
-  dump->add_option("--board", what->board, "name, or FILE.json");
-  dump->add_option("--device", what->device, "BB:DD.F: only this function's tables");
-  dump->callback([=] { std::cout << dump_machine(what->board, what->device, *data); });
+  dump->add_option("--board", what->options.board, "name, or FILE.json");
+  dump->add_option("--device", what->options.device, "BB:DD.F: only this function's unit and tables");
+  dump->add_option("--set", what->settings, "KEY=VALUE: as of run")->allow_extra_args(false);
+  dump->callback([=] {
+    what->options.data_directory = *data;
+    for (const std::string& each : what->settings)
+      what->options.settings.push_back(setting_of(each));
+    std::cout << dump_machine(what->options);
+  });
 
   add_differential_verb(app, status);
   // Verbs inherit from the program that they take whatever comes; what they do not know is an error.

@@ -6,6 +6,7 @@
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
 #include "vtd/pci_topology/function.h"
+#include "vtd/models/near_names.h"
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <stdexcept>
 #include <tuple>
+#include <sstream>
 #include <utility>
 
 namespace vtd::models {
@@ -280,7 +282,7 @@ unit_description unit_of(const json_node& node) {
   out.segment = optional_whole<std::uint16_t>(o, "segment", 0xffff, 0);
   const json_node base = o.at("base");
   out.base = base.known_whole();
-  if (out.base.value % spec::page_size != 0) base.reject("a multiple of 4 KB");
+  if (out.base.value % spec::page_size != 0) base.plain().reject("a multiple of 4 KB");
   out.cap = o.at("cap").known_whole();
   out.ecap = o.at("ecap").known_whole();
   const auto version = o.find("version");
@@ -294,6 +296,70 @@ unit_description unit_of(const json_node& node) {
       flag_or(o, "protect_translated", false, "parts of VER 1.0 may or may not check translated requests");
   o.finish();
   return out;
+}
+
+// --- Values that must fit each other
+// ---------------------------------------------------------------------------------
+
+constexpr std::array<std::string_view, 5> chipsets{"q35", "q45", "x38", "x48", "x58"};
+constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
+
+std::string hex(std::uint64_t value) {
+  std::ostringstream out;
+  out << "0x" << std::hex << value;
+  return out.str();
+}
+
+std::string chipset_of(const json_node& node) {
+  std::string text = node.text();
+  const std::vector<std::string> names(chipsets.begin(), chipsets.end());
+  if (std::find(names.begin(), names.end(), text) == names.end())
+    node.reject("a chipset with VT-d (" + name_hint(text, names) + ")");
+  return text;
+}
+
+void check_memory(const board& b, const json_node& high_memory) {
+  const std::uint64_t addresses = std::uint64_t{1} << b.host_address_width.value;
+  if (b.high_memory.value == 0) return;
+  if (addresses <= four_gb || b.high_memory.value > addresses - four_gb) {
+    high_memory.plain().reject("memory above 4 GB that ends within the " +
+                               std::to_string(b.host_address_width.value) +
+                               " bits of \"host_address_width\"");
+  }
+}
+
+// Each unit's registers have a place of their own: within the machine's addresses, in no memory and in no
+// other unit's block.
+void check_unit_place(const board& b, std::size_t index, const json_node& node) {
+  const unit_description& unit = b.units[index];
+  const std::uint64_t first = unit.base.value;
+  const std::uint64_t bytes =
+      spec::register_block_bytes(spec::cap{unit.cap.value}, spec::ecap{unit.ecap.value});
+  const json_node base = json_object(node).at("base").plain();
+  const std::string block =
+      "the " + std::to_string(bytes) + " bytes of registers of unit \"" + unit.name + "\"";
+  const std::uint64_t addresses = std::uint64_t{1} << b.host_address_width.value;
+  if (first >= addresses || bytes > addresses - first) {
+    base.reject("a place for " + block + " within the " + std::to_string(b.host_address_width.value) +
+                " bits of \"host_address_width\"");
+  }
+  const bool in_low = first < b.low_memory_end.value;
+  const bool in_high = first + bytes > four_gb && first < four_gb + b.high_memory.value;
+  if (in_low || in_high) {
+    base.reject("a place for " + block + " outside memory, which is below " + hex(b.low_memory_end.value) +
+                (b.high_memory.value == 0
+                     ? std::string()
+                     : " and from 0x100000000 to " + hex(four_gb + b.high_memory.value - 1)));
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    const unit_description& other = b.units[i];
+    const std::uint64_t other_bytes =
+        spec::register_block_bytes(spec::cap{other.cap.value}, spec::ecap{other.ecap.value});
+    if (first >= other.base.value + other_bytes || other.base.value >= first + bytes) continue;
+    base.reject("a place where " + block + " do not overlap the " + std::to_string(other_bytes) +
+                " bytes of unit \"" + other.name + "\" at " + hex(other.base.value) +
+                " (CAP.FRO, CAP.NFR and ECAP.IRO give the size)");
+  }
 }
 
 void read_table(const json_node& node, board& out) {
@@ -334,17 +400,20 @@ board parse_board(std::string_view text, const std::string& file) {
   out.name = o.at("name").text();
   out.title = o.at("title").text();
   out.maker = o.at("maker").text();
-  out.chipset = o.at("chipset").text();
+  out.chipset = chipset_of(o.at("chipset"));
   out.preset = o.at("preset").text();
   out.host_address_width = o.at("host_address_width").known_count(30, 52);
   out.low_memory_end = memory_amount(o.at("low_memory_end"), 0x100000, four_gb);
   out.high_memory = memory_amount(o.at("high_memory"), 0, host::sparse_memory::max_size - four_gb);
+  check_memory(out, o.at("high_memory"));
   out.vtd_enabled = optional_flag(o, "vtd", true);
   out.off_looks = o.at("vtd_off").known_as([](const json_node& node) { return one_of(node, off_looks); });
   const json_node units = o.at("units");
-  for (const json_node& each : units.items())
+  for (const json_node& each : units.items()) {
     out.units.push_back(unit_of(each));
-  if (out.units.empty() || out.units.size() > most_units) units.reject("1 to 256 units");
+    check_unit_place(out, out.units.size() - 1, each);
+  }
+  if (out.units.size() > most_units) units.reject("at most 256 units");
   if (const auto regions = o.find("reserved_regions")) {
     for (const json_node& each : regions->items()) {
       json_object region(each);
@@ -383,6 +452,17 @@ board parse_board(std::string_view text, const std::string& file) {
   read_functions(o.at("functions"), out.pci);
   o.finish();
   return out;
+}
+
+void set_in_bios(board& which, std::string_view key, std::string_view value) {
+  constexpr std::string_view vtd_switch = "bios.vtd";
+  if (key != vtd_switch) {
+    throw board_error("unknown setting \"" + std::string(key) + "\", " +
+                      name_hint(key, {std::string(vtd_switch)}));
+  }
+  if (value != "on" && value != "off")
+    throw board_error(std::string(key) + ": got \"" + std::string(value) + "\", expected on or off");
+  which.vtd_enabled = value == "on";
 }
 
 board load_board(std::string_view name_or_path, const std::vector<std::filesystem::path>& directories) {

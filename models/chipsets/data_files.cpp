@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/models/data_files.h"
 
-#include "near_names.h"
 #include "vtd/models/board_error.h"
+#include "vtd/models/near_names.h"
 
 #include <algorithm>
 #include <cstdlib>

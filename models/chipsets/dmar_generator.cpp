@@ -76,6 +76,7 @@ void add_ats(table& out, const ats_description& ats) {
 } // namespace
 
 std::vector<std::byte> generate_dmar(const board& from) {
+  if (from.units.empty()) return {};
   if (!from.vtd_enabled && from.off_looks.value == vtd_off::no_table) return {};
   table out(acpi::dmar_header::size);
   const bool renamed = !from.vtd_enabled && from.off_looks.value == vtd_off::renamed_table;

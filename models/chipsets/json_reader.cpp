@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json_reader.h"
 
-#include "near_names.h"
+#include "vtd/models/near_names.h"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "near_names.h"
+#include "vtd/models/near_names.h"
 
 #include <algorithm>
 #include <cstddef>

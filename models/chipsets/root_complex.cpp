@@ -112,10 +112,12 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
       stores_(store_, store_configuration(from, timing)), pci_(from.pci), ports_mechanism_(pci_),
       ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
       upstream_ports_(count_endpoints(pci_) + extra_ports),
-      memory_("memory", stores_, memory_timing_of(timing), static_cast<unsigned>(from.units.size())),
-      interrupts_("interrupts", static_cast<unsigned>(from.units.size())),
+      memory_("memory", stores_, memory_timing_of(timing),
+              static_cast<unsigned>(from.units.size()) + std::max(upstream_ports_, 1U)),
+      interrupts_("interrupts", static_cast<unsigned>(from.units.size()) + std::max(upstream_ports_, 1U)),
       cpu_("cpu", wheel_, stores_, platform::cpu_timing{}),
-      router_("router", std::max(upstream_ports_, 1U), static_cast<unsigned>(from.units.size())), bus_("bus"),
+      router_("router", std::max(upstream_ports_, 1U), static_cast<unsigned>(from.units.size()) + 1),
+      bypass_("bypass", std::max(upstream_ports_, 1U)), bus_("bus"),
       to_registers_("to_registers", from.units.size()) {
   if (board_.high_memory.value != 0) {
     // Between the end of low memory and 4 GB there is none, but for the regions that firmware kept.
@@ -132,6 +134,7 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
   bus_.register_b_transport(this, &root_complex::bus_transport);
   cpu_.bus.bind(bus_);
   build_units(seed, std::max(upstream_ports_, 1U));
+  build_bypass(std::max(upstream_ports_, 1U));
   pci_.for_each([this](pci_topology::function& f) {
     if (f.description().model != "dma_engine") return;
     std::string text = "endpoint_" + to_string(f.id());
@@ -167,6 +170,15 @@ void root_complex::build_units(std::uint64_t seed, unsigned upstream_ports) {
   }
 }
 
+void root_complex::build_bypass(unsigned upstream_ports) {
+  const auto units = static_cast<unsigned>(units_.size());
+  for (unsigned port = 0; port < upstream_ports; ++port) {
+    router_.to_unit(units, port).bind(bypass_.upstream[port]);
+    bypass_.memory[port].bind(memory_.ports[units + port]);
+    bypass_.interrupts[port].bind(interrupts_.ports[units + port]);
+  }
+}
+
 platform::link_timing root_complex::link() const {
   platform::link_timing out;
   out.request = ps_of(timing_.link_request);
@@ -186,30 +198,20 @@ platform::endpoint* root_complex::endpoint_at(spec::source_id id) {
 // --- Which unit serves whom
 // ------------------------------------------------------------------------------------------
 
+// The order is that of a driver: the first unit that names a function has it, then the first include-all
+// unit; whom nobody names goes past all units (VT-d 8.3). Units of other segments have no function here.
 void root_complex::route_scopes() {
-  using spec::acpi::scope_type;
-  for (std::size_t index = 0; index < board_.units.size(); ++index) {
-    if (board_.units[index].include_all) router_.assign_all(static_cast<unsigned>(index));
+  const auto serves_here = [this](std::size_t index) {
+    return board_.units[index].segment == board_.pci.segment;
+  };
+  router_.assign_all(static_cast<unsigned>(units_.size()));
+  for (std::size_t index = units_.size(); index-- > 0;) {
+    if (serves_here(index) && board_.units[index].include_all)
+      router_.assign_all(static_cast<unsigned>(index));
   }
-  for (std::size_t index = 0; index < board_.units.size(); ++index) {
+  for (std::size_t index = units_.size(); index-- > 0;) {
     for (const scope_description& scope : board_.units[index].scopes) {
-      const auto type = static_cast<scope_type>(scope.type);
-      if (type != scope_type::pci_endpoint && type != scope_type::pci_sub_hierarchy) continue;
-      const auto path = steps_of(scope);
-      const pci_topology::function* const who = pci_.follow(scope.start_bus, path);
-      if (who == nullptr) {
-        unresolved_.push_back({"unit " + board_.units[index].name, scope});
-        continue;
-      }
-      const auto unit = static_cast<unsigned>(index);
-      router_.assign(who->id(), unit);
-      if (type != scope_type::pci_sub_hierarchy || !who->is_bridge()) continue;
-      const pci_topology::bus_range below = who->buses();
-      for (unsigned bus = below.secondary; bus <= below.subordinate; ++bus) {
-        for (unsigned devfn = 0; devfn < 256; ++devfn) {
-          router_.assign(spec::source_id{static_cast<std::uint16_t>(bus << 8 | devfn)}, unit);
-        }
-      }
+      if (serves_here(index)) route_scope(scope, static_cast<unsigned>(index));
     }
   }
   for (const reserved_region& region : board_.reserved_regions) {
@@ -221,11 +223,35 @@ void root_complex::route_scopes() {
   }
 }
 
+void root_complex::route_scope(const scope_description& scope, unsigned unit) {
+  using spec::acpi::scope_type;
+  const auto type = static_cast<scope_type>(scope.type);
+  if (type != scope_type::pci_endpoint && type != scope_type::pci_sub_hierarchy) return;
+  const auto path = steps_of(scope);
+  const pci_topology::function* const who = pci_.follow(scope.start_bus, path);
+  if (who == nullptr) {
+    unresolved_.push_back({"unit " + board_.units[unit].name, scope});
+    return;
+  }
+  router_.assign(who->id(), unit);
+  if (type != scope_type::pci_sub_hierarchy || !who->is_bridge()) return;
+  const pci_topology::bus_range below = who->buses();
+  for (unsigned bus = below.secondary; bus <= below.subordinate; ++bus) {
+    for (unsigned devfn = 0; devfn < 256; ++devfn)
+      router_.assign(spec::source_id{static_cast<std::uint16_t>(bus << 8 | devfn)}, unit);
+  }
+}
+
 // --- The CPU's uncached accesses
 // -------------------------------------------------------------------------------------
 
 void root_complex::bus_transport(tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
   const std::uint64_t address = trans.get_address();
+  if (trans.get_extension<platform::io_space_extension>() != nullptr) {
+    delay += platform::to_sc_time(ps_of(timing_.register_access));
+    trans.set_response_status(access_port(trans) ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return;
+  }
   for (std::size_t index = 0; board_.vtd_enabled && index < units_.size(); ++index) {
     const std::uint64_t base = board_.units[index].base;
     if (address < base || address - base >= units_[index]->hardware().register_space()) continue;
@@ -237,6 +263,21 @@ void root_complex::bus_transport(tlm::tlm_generic_payload& trans, sc_core::sc_ti
   delay += platform::to_sc_time(ps_of(timing_.register_access));
   trans.set_response_status(access_ecam(trans) || access_bar(trans) ? tlm::TLM_OK_RESPONSE
                                                                     : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+}
+
+bool root_complex::access_port(tlm::tlm_generic_payload& trans) {
+  const auto port = static_cast<std::uint16_t>(trans.get_address());
+  const unsigned bytes = trans.get_data_length();
+  if (trans.get_address() > 0xffff || bytes > 4 || !pci_topology::port_mechanism::claims(port)) return false;
+  std::uint32_t value = 0;
+  if (trans.is_read()) {
+    value = ports_mechanism_.read(port, bytes);
+    std::memcpy(trans.get_data_ptr(), &value, bytes);
+  } else {
+    std::memcpy(&value, trans.get_data_ptr(), bytes);
+    ports_mechanism_.write(port, bytes, value);
+  }
+  return true;
 }
 
 bool root_complex::access_ecam(tlm::tlm_generic_payload& trans) {

@@ -2,9 +2,9 @@
 #include "vtd/models/timing_preset.h"
 
 #include "json_reader.h"
-#include "near_names.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
+#include "vtd/models/near_names.h"
 
 #include <array>
 #include <bit>

@@ -8,11 +8,7 @@ namespace vtd::dmar {
 namespace reg = spec::reg;
 
 register_file::register_file(const remap::capabilities& caps) : caps_(caps) {
-  const std::uint32_t faults_end = caps_.cap.fault_record_offset() + 16 * caps_.cap.fault_records();
-  const std::uint32_t iotlb_end = caps_.ecap.iotlb_offset() + 16;
-  const auto page = static_cast<std::uint32_t>(spec::page_size);
-  const std::uint32_t bytes = (std::max(faults_end, iotlb_end) + page - 1) / page * page;
-  dwords_.resize(bytes / 4);
+  dwords_.resize(spec::register_block_bytes(caps_.cap, caps_.ecap) / 4);
   for_each([this](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t) {
     const std::uint64_t gone = unimplemented(layout);
     for (unsigned half = 0; half < layout.size_bits / 32; ++half) {

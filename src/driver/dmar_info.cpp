@@ -58,6 +58,8 @@ std::string_view warning_name(dmar_warning_kind kind) {
     return "trailing-bytes";
   case address_beyond_width:
     return "address-beyond-width";
+  case region_over_interrupts:
+    return "region-over-interrupts";
   }
   return "unknown";
 }

@@ -181,8 +181,12 @@ private:
     return out;
   }
 
+  [[nodiscard]] bool fits_width(std::uint64_t address) const {
+    return info_.host_address_width >= 64 || address >> info_.host_address_width == 0;
+  }
+
   void check_width(std::uint64_t address, std::size_t at) {
-    if (info_.host_address_width >= 64 || address >> info_.host_address_width == 0) return;
+    if (fits_width(address)) return;
     warn(dmar_warning_kind::address_beyond_width, at,
          printed("0x%" PRIx64 " does not fit %u bits", address, info_.host_address_width));
   }
@@ -240,11 +244,21 @@ private:
     out.scopes = read_scopes(s, acpi::rmrr::size, at);
     const std::string range = printed("0x%" PRIx64 " to 0x%" PRIx64, out.base, out.limit);
     check_width(out.limit, at);
-    if (out.limit + 1 == out.base) {
+    // A base of 0 has no address below it, so that no limit makes the region empty.
+    if (out.base != 0 && out.limit == out.base - 1) {
       warn(dmar_warning_kind::region_empty, at, range + ", left out");
       out.usable = false;
     } else if (out.limit < out.base) {
       warn(dmar_warning_kind::region_reversed, at, range + ", left out");
+      out.usable = false;
+    } else if (!fits_width(out.limit)) {
+      // check_width said so already: nothing has a table for these addresses.
+      out.usable = false;
+    } else if (out.base <= spec::interrupt_range_last && out.limit >= spec::interrupt_range_first) {
+      // What goes there are interrupt messages, never memory. VT-d 3.14
+      warn(dmar_warning_kind::region_over_interrupts, at,
+           range + printed(" meets the interrupt addresses 0x%" PRIx64 " to 0x%" PRIx64 ", left out",
+                           spec::interrupt_range_first, spec::interrupt_range_last));
       out.usable = false;
     } else if (out.base % spec::page_size != 0 || (out.limit + 1) % spec::page_size != 0) {
       warn(dmar_warning_kind::region_unaligned, at, range + ", widened to whole pages");

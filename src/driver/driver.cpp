@@ -216,10 +216,16 @@ void driver::map_reserved_regions() {
     if (firmware_ == nullptr) firmware_ = &create_domain("firmware");
     const std::uint64_t begin = spec::page_base(region.base);
     const std::uint64_t end = spec::page_base(region.limit) + spec::page_size;
-    for (std::uint64_t at = begin; at < end; at += spec::page_size) {
-      // Regions may overlap: what is mapped is mapped to itself already.
-      if (firmware_->tables().find(at)) continue;
-      (void)firmware_->tables().map(at, at, spec::page_size, {});
+    try {
+      for (std::uint64_t at = begin; at < end; at += spec::page_size) {
+        // Regions may overlap: what is mapped is mapped to itself already.
+        if (firmware_->tables().find(at)) continue;
+        (void)firmware_->tables().map(at, at, spec::page_size, {});
+      }
+    } catch (const driver_error& error) {
+      // Beyond what the units' addresses reach, or no memory for tables. Firmware's mistake ends no driver.
+      machine_.log(printed("DMAR: RMRR 0x%" PRIx64 ": ", region.base) + error.what() +
+                   "; mapped up to there");
     }
     for (const function_address& user : users) {
       if (unit_for(user) == nullptr) continue;

@@ -46,6 +46,9 @@ unit_error unit::failure(unit_step step, const std::string& text) const {
 
 void unit::check_capabilities(unsigned host_address_width) const {
   constexpr std::uint64_t all_ones = ~std::uint64_t{0};
+  if (capability_.value == all_ones && extended_.value == all_ones) {
+    throw failure(unit_step::probe, "[Firmware Bug]: the table names it and its registers return all ones");
+  }
   // Each of the two has reserved bits, and neither is 0 on a unit that can do anything.
   const auto no_answer = [](std::uint64_t value) { return value == all_ones || value == 0; };
   if (no_answer(capability_.value) || extended_.value == all_ones) {

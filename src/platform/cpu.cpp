@@ -58,8 +58,10 @@ void cpu::flush(std::uint64_t address, std::uint64_t bytes) {
   path_.clflush(address, bytes);
 }
 
-bool cpu::transport(tlm::tlm_command command, std::uint64_t address, unsigned char* data, unsigned bytes) {
+bool cpu::transport(tlm::tlm_command command, std::uint64_t address, unsigned char* data, unsigned bytes,
+                    io_space_extension* space) {
   tlm::tlm_generic_payload trans;
+  if (space != nullptr) trans.set_extension(space);
   trans.set_command(command);
   trans.set_address(address);
   trans.set_data_ptr(data);
@@ -68,6 +70,8 @@ bool cpu::transport(tlm::tlm_command command, std::uint64_t address, unsigned ch
   trans.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
   bus->b_transport(trans, delay);
+  // The caller owns it; the payload would free it.
+  if (space != nullptr) trans.clear_extension(space);
   pass(to_ps(delay));
   return trans.is_response_ok();
 }
@@ -82,6 +86,19 @@ std::uint64_t cpu::read(std::uint64_t address, unsigned bytes) {
 
 void cpu::write(std::uint64_t address, unsigned bytes, std::uint64_t value) {
   transport(tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(&value), bytes);
+}
+
+std::uint32_t cpu::read_port(std::uint16_t port, unsigned bytes) {
+  std::uint32_t value = 0;
+  io_space_extension space;
+  if (!transport(tlm::TLM_READ_COMMAND, port, reinterpret_cast<unsigned char*>(&value), bytes, &space))
+    return static_cast<std::uint32_t>(spec::low_bits(8 * bytes));
+  return value;
+}
+
+void cpu::write_port(std::uint16_t port, unsigned bytes, std::uint32_t value) {
+  io_space_extension space;
+  transport(tlm::TLM_WRITE_COMMAND, port, reinterpret_cast<unsigned char*>(&value), bytes, &space);
 }
 
 engine::picoseconds cpu::drain_time() const { return timing_.drain_line * path_.buffer().size(); }

@@ -192,6 +192,29 @@ TEST(dmar_parser, odd_regions_are_named_and_the_impossible_ones_left_out) {
   EXPECT_FALSE(parse_dmar(with(0x2000, 0x1fff).finish()).reserved_regions[1].usable);
 }
 
+TEST(dmar_parser, a_region_that_no_table_can_map_is_left_out_and_told_by_its_right_name) {
+  const auto with = [](std::uint64_t base, std::uint64_t limit) {
+    return good().region(base, limit).scope();
+  };
+  constexpr std::uint64_t last = ~std::uint64_t{0};
+  const auto refused = [&](std::uint64_t base, std::uint64_t limit, kind expected) {
+    const dmar_info info = parse_dmar(with(base, limit).finish());
+    EXPECT_TRUE(info.has(expected)) << warning_name(expected);
+    EXPECT_FALSE(info.reserved_regions[1].usable) << warning_name(expected);
+    return info;
+  };
+  refused(0x100000, last, kind::address_beyond_width);
+  EXPECT_FALSE(refused(0, last, kind::address_beyond_width).has(kind::region_empty)) << "it is all there is";
+  // 36 bits: the last byte that fits, and the first that does not.
+  refused(0x100000, 0x10'0000'0fff, kind::address_beyond_width);
+  EXPECT_TRUE(parse_dmar(with(0xf'0000'0000, 0xf'ffff'ffff).finish()).reserved_regions[1].usable);
+  // Interrupt messages live from fee00000 to feefffff.
+  refused(0xfedff000, 0xfee00fff, kind::region_over_interrupts);
+  refused(0xfeeff000, 0xfeffffff, kind::region_over_interrupts);
+  EXPECT_TRUE(parse_dmar(with(0xfedff000, 0xfedfffff).finish()).reserved_regions[1].usable);
+  EXPECT_TRUE(parse_dmar(with(0xfef00000, 0xfef00fff).finish()).reserved_regions[1].usable);
+}
+
 TEST(dmar_parser, unknown_and_broken_parts_are_skipped_with_a_warning) {
   expect_warning(good().structure(9, 12), kind::unknown_structure);
   expect_warning(good().structure(1, 16), kind::short_structure);

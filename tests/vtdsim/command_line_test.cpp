@@ -91,6 +91,13 @@ TEST_F(command_line, a_report_is_one_page_without_network) {
   EXPECT_EQ(page.find("http://"), std::string::npos);
   EXPECT_EQ(page.find("https://"), std::string::npos);
   EXPECT_NE(page.find("assumed"), std::string::npos);
+  // Nothing hits in the largest window; each number names the window that it is of.
+  EXPECT_NE(page.find("(in a window of 4 KB), one that misses"), std::string::npos);
+  EXPECT_NE(page.find("(in a window of 64 KB), with"), std::string::npos);
+  EXPECT_NE(page.find("Not checked: whether a cached translation"), std::string::npos)
+      << "no more is claimed than was checked";
+  EXPECT_NE(page.find("<th>faults</tr>"), std::string::npos);
+  EXPECT_NE(page.find("vtdsim run --board dq35jo --preset g0 --seed 1 --pages 16"), std::string::npos);
   EXPECT_TRUE(json::accept(contents(directory + "/run.json")));
 }
 
@@ -173,6 +180,87 @@ TEST_F(command_line, what_a_verb_does_not_know_is_refused_and_not_passed_over) {
   }
   expect_refused("run --preset= --pages 1", "--preset=: expected a value");
   expect_refused("run --trace= --pages 1", "--trace=: expected a value");
+}
+
+TEST_F(command_line, input_that_is_no_file_or_never_ends_is_refused_by_name) {
+  const std::string directory = scratch_.string();
+  for (const std::string verb : {"run --acpi ", "dmar --decode "}) {
+    expect_refused(verb + directory, directory + ": is a directory");
+    expect_refused(verb + "/dev/zero", "/dev/zero: longer than 1048576 bytes");
+    expect_refused(verb + file("large", std::string((1 << 20) + 1, 'x')), "large: longer than");
+    expect_refused(verb + file("limit", std::string(1 << 20, 'x')), "signature");
+  }
+}
+
+TEST_F(command_line, a_place_that_cannot_be_written_is_told_before_the_run) {
+  for (const std::string option :
+       {"--json=/proc/no/run.json", "--report /proc/no", "--trace /proc/no/t.json"}) {
+    expect_refused("run --pages 1 " + option, "cannot be written");
+    EXPECT_EQ(run("run --pages 1 " + option).out.find("power on"), std::string::npos) << option;
+  }
+}
+
+TEST_F(command_line, version_and_the_steps_to_forget_are_told) {
+  const outcome version = run("--version");
+  EXPECT_EQ(version.status, 0);
+  EXPECT_EQ(version.out.substr(0, 9), "vtdsim 0.") << version.out;
+  const outcome help = run("run --help");
+  EXPECT_EQ(help.status, 0);
+  for (const std::string step : {"context-entry-flush", "drain", "overflow-clear"}) {
+    EXPECT_NE(help.out.find("\n  " + step + " "), std::string::npos) << step;
+    EXPECT_NE(run("run --forget nonsense").err.find(step), std::string::npos) << step;
+  }
+  expect_refused("run --forget context-entry-flus", "did you mean context-entry-flush");
+}
+
+// README's own example: it used to print a line for each of its requests.
+TEST_F(command_line, equal_failures_and_faults_are_counted_and_not_repeated) {
+  const outcome got = run("run --board dq35jo --forget context-entry-flush --json");
+  EXPECT_EQ(got.status, 1);
+  EXPECT_LT(got.out.size(), 100'000U);
+  EXPECT_LT(std::count(got.err.begin(), got.err.end(), '\n'), 200);
+  const json r = json::parse(got.out);
+  ASSERT_EQ(r["faults"].size(), 1U);
+  EXPECT_GT(r["faults"][0]["count"], 1);
+  EXPECT_GT(r["faults"][0]["last_time_ns"], r["faults"][0]["time_ns"]);
+  bool counted = false;
+  for (const json& failure : r["failures"])
+    counted = counted || failure.get<std::string>().find("times)") != std::string::npos;
+  EXPECT_TRUE(counted);
+  // A blocked read measures nothing.
+  EXPECT_TRUE(r["sweep"][0]["latency_ns_on"].is_null());
+  EXPECT_TRUE(r["sweep"][0]["hit_rate"].is_null());
+}
+
+TEST_F(command_line, a_cache_of_no_entries_has_a_price_of_a_miss_and_none_of_a_hit) {
+  const outcome got = run("run --pages 2 --set iotlb.entries=0 --json");
+  EXPECT_EQ(got.status, 0);
+  EXPECT_NE(got.err.find("Every read missed"), std::string::npos) << got.err;
+  const json r = json::parse(got.out);
+  EXPECT_TRUE(r["sweep"][0]["latency_ns_hit"].is_null());
+  EXPECT_GT(r["sweep"][0]["latency_ns_miss"], r["sweep"][0]["latency_ns_off"]);
+  EXPECT_EQ(r["sweep"][0]["hit_rate"], 0.0);
+}
+
+TEST_F(command_line, dump_of_a_device_shows_its_unit_and_tables_and_nobody_elses) {
+  const outcome got = run("dump --device 01:00.0");
+  EXPECT_EQ(got.status, 0);
+  EXPECT_NE(got.out.find("(all-others)"), std::string::npos);
+  EXPECT_EQ(got.out.find("(audio)"), std::string::npos);
+  EXPECT_EQ(got.out.find("00:1d.0  Context_entry"), std::string::npos);
+  EXPECT_NE(run("dump").out.find("(audio)"), std::string::npos);
+  expect_refused("dump --device 09:00.0", "--device 09:00.0: board dq35jo has no such function");
+}
+
+TEST_F(command_line, options_that_do_not_go_together_are_refused) {
+  const std::string table = (scratch_ / "table").string();
+  expect_refused("dmar --decode x -o " + table, "excludes");
+  expect_refused("dmar --decode x --set bios.vtd=off", "excludes");
+  expect_refused("dmar --board dq35jo extra -o " + table, "extra");
+  expect_refused("lspci --set iotlb.entries=4", "iotlb.entries");
+  // Both at once: the table, and what it says.
+  const json decoded = json::parse(run("dmar --board dq35jo --json -o " + table).out);
+  EXPECT_EQ(decoded["length"], contents(table).size());
 }
 
 TEST_F(command_line, a_table_that_is_truncated_or_has_a_wrong_checksum_is_refused) {

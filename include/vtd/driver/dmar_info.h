@@ -48,7 +48,7 @@ struct reserved_region_info {
   std::uint16_t segment = 0;
   std::uint64_t base = 0;
   std::uint64_t limit = 0;
-  bool usable = true; ///< false: empty or reversed, the driver leaves it out
+  bool usable = true; ///< false: the driver leaves it out; a warning says why
   std::vector<scope_info> scopes;
 };
 
@@ -117,7 +117,8 @@ enum class dmar_warning_kind : std::uint8_t {
   reserved_not_zero,       ///< a reserved field of the header that is not zero
   unexpected_revision,     ///< table revision 0
   trailing_bytes,          ///< bytes after the table's length
-  address_beyond_width,    ///< a base or limit above the host address width
+  address_beyond_width,    ///< a base or limit above the host address width; a region is left out then
+  region_over_interrupts,  ///< RMRR that meets the interrupt addresses fee00000h to feefffffh: left out
 };
 
 /// The kind's stable name, with dashes: "region-reversed".

@@ -8,6 +8,7 @@
 #include "vtd/pci_topology/config_access.h"
 #include "vtd/pci_topology/topology.h"
 #include "vtd/platform/cpu.h"
+#include "vtd/platform/dma_bypass.h"
 #include "vtd/platform/dma_router.h"
 #include "vtd/platform/endpoint.h"
 #include "vtd/platform/interrupt_sink.h"
@@ -38,9 +39,10 @@ struct unresolved_scope {
   scope_description scope;
 };
 
-/// A whole machine of the Q35 kind: CPU port, memory with the chipset's write buffer, PCI hierarchy,
-/// remapping units chosen by device scope, endpoints. Everything is built from the board's data; nothing here
-/// knows a particular board.
+/// A whole machine of the Q35 kind: CPU port, memory with the chipset's write buffer, PCI hierarchy with both
+/// configuration mechanisms, remapping units chosen by device scope, endpoints. A board without units, or
+/// with VT-d off in its BIOS, is a machine whose DMA is not translated. Everything is built from the board's
+/// data; nothing here knows a particular board.
 class root_complex final : public sc_core::sc_module {
 public:
   /// `extra_ports`: upstream sockets beyond those of the board's own endpoints, for models of the user's;
@@ -56,12 +58,13 @@ public:
   [[nodiscard]] platform::memory& memory() { return memory_; }
   [[nodiscard]] platform::interrupt_sink& interrupts() { return interrupts_; }
   [[nodiscard]] pci_topology::topology& pci() { return pci_; }
-  [[nodiscard]] pci_topology::port_mechanism& config_ports() { return ports_mechanism_; }
   [[nodiscard]] std::size_t unit_count() const { return units_.size(); }
   [[nodiscard]] platform::remapping_unit& unit(std::size_t index) { return *units_[index]; }
   [[nodiscard]] const unit_description& unit_data(std::size_t index) const { return board_.units[index]; }
-  /// Index of the unit that serves this requester.
+  /// Index of the unit that serves this requester; `unit_count()`: no unit covers it, and its requests go to
+  /// memory untranslated.
   [[nodiscard]] unsigned unit_of(spec::source_id source) const { return router_.unit_of(source); }
+  [[nodiscard]] bool is_covered(spec::source_id source) const { return unit_of(source) < units_.size(); }
   /// Endpoints with a behaviour; null when the board has none there.
   [[nodiscard]] platform::endpoint* endpoint_at(spec::source_id id);
   [[nodiscard]] const std::vector<std::unique_ptr<platform::endpoint>>& endpoints() const {
@@ -80,7 +83,10 @@ private:
   void bus_transport(tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   [[nodiscard]] bool access_ecam(tlm::tlm_generic_payload& trans);
   [[nodiscard]] bool access_bar(tlm::tlm_generic_payload& trans);
+  [[nodiscard]] bool access_port(tlm::tlm_generic_payload& trans);
   void route_scopes();
+  void route_scope(const scope_description& scope, unsigned unit);
+  void build_bypass(unsigned upstream_ports);
   void build_units(std::uint64_t seed, unsigned upstream_ports);
   [[nodiscard]] static std::uint64_t memory_size(const board& from);
 
@@ -96,7 +102,9 @@ private:
   platform::memory memory_;
   platform::interrupt_sink interrupts_;
   platform::cpu cpu_;
+  /// Its last target, after the units, is the bypass.
   platform::dma_router router_;
+  platform::dma_bypass bypass_;
   tlm_utils::simple_target_socket<root_complex> bus_;
   sc_core::sc_vector<tlm_utils::simple_initiator_socket<root_complex>> to_registers_;
   std::unique_ptr<tlm_utils::simple_initiator_socket<root_complex>> unused_;

@@ -25,6 +25,12 @@ struct cpu_timing {
   engine::picoseconds drain_line = 20000;
 };
 
+/// Marks an access of the CPU to I/O space: IN and OUT. The address is the port.
+struct io_space_extension : tlm::tlm_extension<io_space_extension> {
+  [[nodiscard]] tlm_extension_base* clone() const override { return new io_space_extension; }
+  void copy_from(const tlm_extension_base& /*other*/) override {}
+};
+
 /// The CPU's port: one thread that runs a program against memory (through the write-back cache and the write
 /// buffer) and memory-mapped registers (through `bus`). Every access takes its time by wait(), so the program
 /// must run in the thread given to `run` or in another SystemC thread.
@@ -56,6 +62,11 @@ public:
   [[nodiscard]] std::uint64_t read(std::uint64_t address, unsigned bytes);
   void write(std::uint64_t address, unsigned bytes, std::uint64_t value);
 
+  // I/O space: 1, 2 or 4 bytes, on `bus` with an `io_space_extension`. Nobody there: all ones.
+
+  [[nodiscard]] std::uint32_t read_port(std::uint16_t port, unsigned bytes);
+  void write_port(std::uint16_t port, unsigned bytes, std::uint32_t value);
+
   /// Lets time pass.
   void delay(engine::picoseconds span) { pass(span); }
 
@@ -69,7 +80,8 @@ private:
   // Before and after the program's run accesses take no time: there is no thread that could wait.
   void pass(engine::picoseconds span);
   void run_program();
-  bool transport(tlm::tlm_command command, std::uint64_t address, unsigned char* data, unsigned bytes);
+  bool transport(tlm::tlm_command command, std::uint64_t address, unsigned char* data, unsigned bytes,
+                 io_space_extension* space = nullptr);
 
   kernel_wheel& wheel_;
   host::store_path& path_;

@@ -508,4 +508,13 @@ struct ecap {
   friend constexpr bool operator==(const ecap&, const ecap&) = default;
 };
 
+/// Bytes of a unit's register block: whole pages that hold the fault records and the IOTLB registers,
+/// wherever CAP.FRO, CAP.NFR and ECAP.IRO put them (VT-d 10.4.2, 10.4.3).
+[[nodiscard]] constexpr std::uint32_t register_block_bytes(const cap& capability, const ecap& extended) {
+  constexpr std::uint32_t page = 4096;
+  const std::uint32_t faults_end = capability.fault_record_offset() + 16 * capability.fault_records();
+  const std::uint32_t iotlb_end = extended.iotlb_offset() + 16;
+  return ((faults_end > iotlb_end ? faults_end : iotlb_end) + page - 1) / page * page;
+}
+
 } // namespace vtd::spec
