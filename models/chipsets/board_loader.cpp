@@ -5,17 +5,17 @@
 #include "vtd/host/sparse_memory.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
-#include "vtd/pci_topology/function.h"
 #include "vtd/models/near_names.h"
+#include "vtd/pci_topology/function.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <tuple>
-#include <sstream>
 #include <utility>
 
 namespace vtd::models {
@@ -381,7 +381,6 @@ void read_table(const json_node& node, board& out) {
 } // namespace
 
 namespace {
-constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
 constexpr std::size_t most_units = 256;
 
 known<std::uint64_t> memory_amount(const json_node& node, std::uint64_t least, std::uint64_t most) {

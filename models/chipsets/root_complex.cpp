@@ -49,12 +49,6 @@ unsigned count_endpoints(const pci_topology::topology& pci) {
   return count;
 }
 
-const board& checked(const board& from) {
-  if (from.units.empty())
-    throw board_error("board " + from.name + ": units: got none, expected a remapping unit");
-  return from;
-}
-
 std::vector<pci_topology::topology::step> steps_of(const scope_description& scope) {
   std::vector<pci_topology::topology::step> out;
   for (const auto& each : scope.path)
@@ -107,10 +101,9 @@ std::uint64_t root_complex::memory_size(const board& from) {
 
 root_complex::root_complex(const sc_core::sc_module_name& name, const board& from,
                            const timing_preset& timing, std::uint64_t seed, unsigned extra_ports)
-    : sc_module(name), board_(checked(from)), timing_(timing),
-      wheel_("wheel", engine::clock{timing.clock_period}), store_(memory_size(from)),
-      stores_(store_, store_configuration(from, timing)), pci_(from.pci), ports_mechanism_(pci_),
-      ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
+    : sc_module(name), board_(from), timing_(timing), wheel_("wheel", engine::clock{timing.clock_period}),
+      store_(memory_size(from)), stores_(store_, store_configuration(from, timing)), pci_(from.pci),
+      ports_mechanism_(pci_), ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
       upstream_ports_(count_endpoints(pci_) + extra_ports),
       memory_("memory", stores_, memory_timing_of(timing),
               static_cast<unsigned>(from.units.size()) + std::max(upstream_ports_, 1U)),

@@ -200,7 +200,7 @@ TEST(fault_recorder, a_pending_event_stays_while_the_overflow_is_not_cleared) {
 TEST(fault_recorder, a_message_that_is_masked_before_it_goes_stays_pending) {
   scene s(small_part());
   s.unmask();
-  s.offer(1, nic, access_kind::read, unmapped);
+  s.offer(1, nic, vtd::remap::access_kind::read, unmapped);
   while (s.faults.empty())
     s.run_to(s.wheel.now() + 1);
   s.write_register<reg::fectl>(reg::fectl::im::of(1));
@@ -225,7 +225,7 @@ TEST(fault_recorder, masking_without_an_event_makes_none) {
 TEST(fault_recorder, a_reset_takes_back_a_message_that_has_not_gone) {
   scene s(small_part());
   s.unmask();
-  s.offer(1, nic, access_kind::read, unmapped);
+  s.offer(1, nic, vtd::remap::access_kind::read, unmapped);
   while (s.faults.empty())
     s.run_to(s.wheel.now() + 1);
   s.unit.reset(false);

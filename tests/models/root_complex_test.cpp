@@ -145,9 +145,9 @@ TEST(root_complex, scopes_that_name_nothing_are_listed) {
   std::vector<std::string> seen;
   for (const auto& each : s.machine.unresolved())
     seen.push_back(each.where + ": " + to_string(each.scope));
-  EXPECT_THAT(seen, testing::ElementsAre("unit graphics: 00:02.0", "unit graphics: 00:02.1",
-                                         "unit management: 00:03.2", "unit management: 00:03.3",
-                                         "reserved region: 00:02.0", "reserved region: 00:02.1"));
+  EXPECT_THAT(seen, testing::UnorderedElementsAre("unit graphics: 00:02.0", "unit graphics: 00:02.1",
+                                                  "unit management: 00:03.2", "unit management: 00:03.3",
+                                                  "reserved region: 00:02.0", "reserved region: 00:02.1"));
 }
 
 TEST(root_complex, each_unit_translates_its_own_requesters_only) {
@@ -434,17 +434,6 @@ TEST(root_complex, a_board_without_a_device_of_ours_elaborates) {
   root_complex machine("machine", b, load_preset(b.preset, data));
   EXPECT_TRUE(machine.endpoints().empty());
   EXPECT_EQ(test::elaboration_error(), "");
-}
-
-TEST(root_complex, a_board_without_units_is_refused) {
-  board b = load_board("generic", data);
-  b.units.clear();
-  try {
-    const root_complex machine("machine", b, load_preset(b.preset, data));
-    FAIL() << "built";
-  } catch (const board_error& error) {
-    EXPECT_STREQ(error.what(), "board generic: units: got none, expected a remapping unit");
-  }
 }
 
 } // namespace

@@ -21,6 +21,9 @@ vtd::dmar::unit_config config_of(const variant& how, const model_choice& choice)
   if (!model_machine::has_queue()) config.caps.ecap.set_qi(false).set_ir(false).set_mhmv(0);
   // One record, and QEMU drops a second fault of its requester: a choice of the part (VT-d 7.3.1).
   config.compress_faults = true;
+  // QEMU takes a context of the named source-id away, whatever domain CCMD names: a choice, too
+  // (VT-d 10.4.7).
+  config.context_domain_compared = false;
   const auto shape = [&](bool there, unsigned entries) {
     return remap::cache_shape{there ? (choice.tiny ? 2 : entries) : 0, 0, remap::replacement::lru, 1};
   };
