@@ -27,6 +27,17 @@ struct unit_timing {
   engine::cycle iotlb_invalidation_global = 32;
   engine::cycle iotlb_invalidation_domain = 32;
   engine::cycle iotlb_invalidation_page = 16;
+  /// From the edge that finds a descriptor in the invalidation queue to the edge at which its read asks for
+  /// the way to memory.
+  engine::cycle descriptor_fetch = 2;
+  /// From the edge that sees the read's data to the edge that moves IQH past the descriptor.
+  engine::cycle descriptor_decode = 1;
+  /// Descriptors that may be fetched and stand behind the one in execution, at most 256. 0: the next one is
+  /// fetched when its predecessor has ended.
+  unsigned queue_prefetch = 1;
+  /// From the edge at which all that a wait waits for is done to the edge at which its status write asks for
+  /// the way to memory.
+  engine::cycle status_write = 2;
   /// From the decision that blocks a request to its fault record, and from there to the event message.
   engine::cycle fault_recording = 1;
   engine::cycle event_message = 4;
@@ -55,6 +66,8 @@ struct unit_config {
   /// Whether a page-selective invalidation with IH = 0 drops all non-leaf entries of the domain, not only
   /// those of the range.
   bool whole_domain_tables = false;
+  /// Whether a write of IQA sets IQH and IQT to 0 (VT-d 10.4.23). Two models of others do not do so.
+  bool queue_address_clears_pointers = true;
 
   [[nodiscard]] bool checks_translated() const { return protect_translated || caps.major_version() >= 2; }
   [[nodiscard]] bool needs_write_buffer_flush() const { return caps.cap.rwbf() || hidden_write_buffer; }
