@@ -43,9 +43,8 @@ void commands::set_status(bool on) {
 
 void commands::global_command(std::uint32_t value, cycle seen) {
   quiet_ = false;
-  const bool busy =
-      command_at_ != never || root_at_ != never || write_buffer_at_ != never || enable_at_ != never ||
-      queue_at_ != never;
+  const bool busy = command_at_ != never || root_at_ != never || write_buffer_at_ != never ||
+                    enable_at_ != never || queue_at_ != never;
   if (busy) {
     ++ignored_;
     return;
@@ -166,7 +165,7 @@ void commands::finish_global_command(cycle now) {
     queue_at_ = never;
     const bool on = reg::gsts::qies::get(registers_.read<reg::gsts>()) == 0;
     if (on) {
-      queue_.start();
+      queue_.start(now);
     } else {
       queue_.reset_head();
     }

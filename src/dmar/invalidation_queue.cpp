@@ -34,6 +34,7 @@ invalidation_queue::invalidation_queue(const unit_config& config, register_file&
 void invalidation_queue::reset() {
   enabled_ = false;
   quiet_ = true;
+  look_at_ = never;
   incoming_ = {};
   writer_ = {};
   running_ = {};
@@ -43,14 +44,14 @@ void invalidation_queue::reset() {
 
 // --- On and off
 
-void invalidation_queue::start() {
+void invalidation_queue::start(cycle now) {
   const auto address = registers_.read<reg::iqa>();
   base_ = reg::iqa::address::get(address) << spec::page_shift;
   size_ = spec::queue_bytes(static_cast<unsigned>(reg::iqa::qs::get(address)));
   wide_ = reg::iqa::dw::get(address) != 0;
   enabled_ = true;
-  quiet_ = false;
   reset_head();
+  look_again(now);
 }
 
 void invalidation_queue::stop() {
@@ -98,6 +99,7 @@ void invalidation_queue::status_answered(unsigned tag, bool ok, cycle seen) {
 // --- The steps of a cycle
 
 void invalidation_queue::step(cycle now) {
+  if (look_at_ <= now) look_at_ = never;
   finish_write(now);
   take_fetched(now);
   run(now);
@@ -283,7 +285,7 @@ bool invalidation_queue::take_port(cycle now) {
 cycle invalidation_queue::next_work(cycle now) const {
   if (running_.draining && removal_.drained(order_of(spec::iotlb_descriptor(running_.what)), running_.mark))
     return now + 1;
-  return std::min({incoming_.due, writer_.due, running_.due, event_.next_work()});
+  return std::min({look_at_, incoming_.due, writer_.due, running_.due, event_.next_work()});
 }
 
 // --- What is wrong

@@ -58,9 +58,8 @@ spec::context_granularity invalidator::remove(const context_order& order) {
   case spec::context_granularity::device: {
     const std::uint16_t ignored = spec::function_mask_bits(order.function_mask);
     requests_.poison_source(order.source, ignored);
-    caches.invalidate_contexts_of_source(order.source, ignored,
-                                         config_.context_domain_compared ? std::optional(domain)
-                                                                         : std::nullopt);
+    caches.invalidate_contexts_of_source(
+        order.source, ignored, config_.context_domain_compared ? std::optional(domain) : std::nullopt);
     break;
   }
   case spec::context_granularity::none:

@@ -211,8 +211,9 @@ std::string_view to_string(walk_step step) {
 
 std::string_view to_string(unit_command what) {
   static constexpr std::array<std::string_view, 9> names{
-      "set root table",     "write-buffer flush", "translation",         "protected memory", "context invalidation",
-      "IOTLB invalidation", "invalidation queue", "queued invalidation", "queued wait"};
+      "set root table",     "write-buffer flush",   "translation",
+      "protected memory",   "context invalidation", "IOTLB invalidation",
+      "invalidation queue", "queued invalidation",  "queued wait"};
   return names.at(static_cast<std::size_t>(what));
 }
 

@@ -16,8 +16,8 @@ unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
       state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
       faults_(config_, registers_, ports), removal_(config_, timebase_, translator_, pipeline_, ports),
       queue_(config_, registers_, state_, removal_, pipeline_, faults_, ports),
-      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_, removal_,
-                queue_, ports) {}
+      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_,
+                removal_, queue_, ports) {}
 
 // The order of the steps is the contract: docs/microarchitecture.md, section 3.
 void unit::step(cycle now) {
@@ -110,7 +110,7 @@ bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
     faults_.control_written(at);
   } else if (offset == reg::fsts::offset || registers_.is<reg::frcd_hi>(offset)) {
     faults_.status_written();
-    queue_.look_again();
+    queue_.look_again(at);
   } else if (registers_.has<reg::iqa>()) {
     queue_register_written(offset, at);
   }
@@ -120,7 +120,7 @@ bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
 
 void unit::queue_register_written(std::uint32_t offset, cycle at) {
   if (registers_.is<reg::iqt>(offset)) {
-    queue_.look_again();
+    queue_.look_again(at);
   } else if (registers_.is<reg::iqa>(offset)) {
     queue_.address_written();
   } else if (offset == reg::ics::offset) {

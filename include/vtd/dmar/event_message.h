@@ -41,8 +41,7 @@ private:
   engine::cycle message_at_ = engine::never;
 };
 
-using fault_event =
-    event_message<spec::reg::fectl, spec::reg::fedata, spec::reg::feaddr, spec::reg::feuaddr>;
+using fault_event = event_message<spec::reg::fectl, spec::reg::fedata, spec::reg::feaddr, spec::reg::feuaddr>;
 using invalidation_event =
     event_message<spec::reg::iectl, spec::reg::iedata, spec::reg::ieaddr, spec::reg::ieuaddr>;
 

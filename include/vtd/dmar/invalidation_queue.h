@@ -30,7 +30,7 @@ public:
   // For GCMD.QIE (VT-d 10.4.4).
 
   /// Takes over IQA; fetching begins, from IQH = 0.
-  void start();
+  void start(engine::cycle now);
   /// No descriptor is begun any more; what was fetched and not begun is forgotten.
   void stop();
   [[nodiscard]] bool enabled() const { return enabled_; }
@@ -40,8 +40,11 @@ public:
 
   // Software wrote a register (it is stored already).
 
-  /// IQT, or FSTS with IQE gone: there may be something to fetch.
-  void look_again() { quiet_ = false; }
+  /// IQT or FSTS: there may be something to fetch. `seen`: the first edge after the write.
+  void look_again(engine::cycle seen) {
+    quiet_ = false;
+    look_at_ = seen;
+  }
   /// IQA while the queue is off.
   void address_written();
   /// ICS.
@@ -120,6 +123,7 @@ private:
   bool wide_ = false;
   bool enabled_ = false;
   bool quiet_ = true;
+  engine::cycle look_at_ = engine::never;
 
   // The descriptor that is being fetched: that at IQH.
   struct {

@@ -99,8 +99,8 @@ struct walk_event {
   unsigned reads = 0;
 };
 
-/// The way to memory was taken at `at`, by what was told last before (a table read, a request or the queue), or became
-/// free at `until`. Both are told of one turn only when its end was not known at its beginning.
+/// The way to memory was taken at `at`, by what was told last before (a table read, a request or the queue),
+/// or became free at `until`. Both are told of one turn only when its end was not known at its beginning.
 struct memory_port_event {
   bool taken = false;
   engine::cycle at = 0;
@@ -162,7 +162,8 @@ struct command_event {
   unit_command what = unit_command::translation;
   command_step step = command_step::begun;
   engine::cycle at = 0;
-  /// `translation`, `protected_memory`, `invalidation_queue`: what it is switched to. `set_root_table`: the table's address.
+  /// `translation`, `protected_memory`, `invalidation_queue`: what it is switched to. `set_root_table`: the
+  /// table's address.
   bool on = false;
   std::uint64_t root_table = 0;
   /// `queued_invalidation`, `queued_wait`: the descriptor.

@@ -75,7 +75,8 @@ struct unit_ports {
   /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)`
   /// says so.
   virtual bool complete(unsigned port, void* cookie, completion how) = 0;
-  /// A message of the unit itself (fault event, invalidation event): compatibility format, never remapped (VT-d 5.1.6).
+  /// A message of the unit itself (fault event, invalidation event): compatibility format, never remapped
+  /// (VT-d 5.1.6).
   virtual void send_message(const spec::msi_message& message) = 0;
   /// How long draining the chipset's write buffer takes from now, and the draining itself at its end
   /// (GCMD.WBF).
