@@ -536,12 +536,15 @@ TEST(same_cycle, a_tail_written_in_the_cycle_of_a_fetch_is_looked_at_again) {
 }
 
 TEST(same_cycle, an_error_and_a_fault_of_one_cycle_raise_one_event) {
-  queue_scene s;
+  // One cycle more to decode, so that the two reads do not want the port in one cycle.
+  auto config = queue_scene::with_queue(config_of(plain_part()));
+  config.timing.descriptor_decode = 2;
+  queue_scene s(config);
   s.write_register<reg::fectl>(0);
   s.read(nic, page(0));
   const engine::cycle t = s.wheel.now();
   s.request_at(t, 1, page(70));
-  s.run_to(t + walked + 1 - queue_begun);
+  s.run_to(t + walked + 1 - (queue_begun + 1));
   s.queue.submit(spec::invalidation_descriptor{});
   s.run_to(t + walked);
   EXPECT_FALSE(s.queue.failed());
