@@ -128,6 +128,36 @@ std::string fact_blocked(spec::fault_condition condition) {
                                                                   : spec::condition_info(condition).name);
 }
 
+std::string facts_of_contexts(const vtd::dmar::command_event& e) {
+  std::string out = fact("asked", granularity_name(e.context_asked));
+  if (e.context_asked != spec::context_granularity::global) out += fact("domain", e.domain);
+  if (e.context_asked == spec::context_granularity::device)
+    out += fact("source_id", to_string(e.source)) + fact("function_mask", e.function_mask);
+  return out;
+}
+
+std::string facts_of_pages(const vtd::dmar::command_event& e) {
+  std::string out = fact("asked", granularity_name(e.iotlb_asked));
+  if (e.iotlb_asked != spec::iotlb_granularity::global) out += fact("domain", e.domain);
+  if (e.iotlb_asked == spec::iotlb_granularity::page)
+    out += fact_hex("iova", e.address) + fact("address_mask", e.address_mask) +
+           fact_flag("leaf_only", e.leaf_only);
+  return out;
+}
+
+std::string facts_of_descriptor(const vtd::dmar::command_event& e) {
+  using spec::descriptor_type;
+  if (e.descriptor.is(descriptor_type::context_cache))
+    return fact("caches", "context") + facts_of_contexts(e);
+  if (e.descriptor.is(descriptor_type::iotlb)) return fact("caches", "IOTLB") + facts_of_pages(e);
+  if (!e.descriptor.is(descriptor_type::wait)) return fact("caches", "interrupt entries");
+  const spec::wait_descriptor wait(e.descriptor);
+  std::string out;
+  if (wait.status_write())
+    out += fact_hex("status_address", wait.status_address()) + fact_hex("status", wait.status_data());
+  return out + fact_flag("interrupt", wait.interrupt()) + fact_flag("fence", wait.fence());
+}
+
 std::string facts_of_order(const vtd::dmar::command_event& e) {
   switch (e.what) {
   case unit_command::set_root_table:
@@ -136,22 +166,15 @@ std::string facts_of_order(const vtd::dmar::command_event& e) {
     return {};
   case unit_command::translation:
   case unit_command::protected_memory:
+  case unit_command::invalidation_queue:
     return fact_flag("on", e.on);
-  case unit_command::context_invalidation: {
-    std::string out = fact("asked", granularity_name(e.context_asked));
-    if (e.context_asked != spec::context_granularity::global) out += fact("domain", e.domain);
-    if (e.context_asked == spec::context_granularity::device)
-      out += fact("source_id", to_string(e.source)) + fact("function_mask", e.function_mask);
-    return out;
-  }
-  case unit_command::iotlb_invalidation: {
-    std::string out = fact("asked", granularity_name(e.iotlb_asked));
-    if (e.iotlb_asked != spec::iotlb_granularity::global) out += fact("domain", e.domain);
-    if (e.iotlb_asked == spec::iotlb_granularity::page)
-      out += fact_hex("iova", e.address) + fact("address_mask", e.address_mask) +
-             fact_flag("leaf_only", e.leaf_only);
-    return out;
-  }
+  case unit_command::context_invalidation:
+    return facts_of_contexts(e);
+  case unit_command::iotlb_invalidation:
+    return facts_of_pages(e);
+  case unit_command::queued_invalidation:
+  case unit_command::queued_wait:
+    return facts_of_descriptor(e);
   }
   return {};
 }
@@ -340,6 +363,11 @@ void unit_trace::on_request(const vtd::dmar::request_event& e) {
   }
 }
 
+void unit_trace::on_queue_access(const vtd::dmar::queue_access_event& e) {
+  memory_.name = e.write ? "wait status" : "queue descriptor";
+  memory_.facts = fact_hex("address", e.address);
+}
+
 void unit_trace::on_passage(const vtd::dmar::passage_event& e) {
   const cycle end = e.at + e.cycles;
   saw(end);
@@ -450,6 +478,8 @@ void unit_trace::on_command(const vtd::dmar::command_event& e) {
     if (e.what == unit_command::context_invalidation)
       o.facts += fact("done", granularity_name(e.context_done));
     if (e.what == unit_command::iotlb_invalidation) o.facts += fact("done", granularity_name(e.iotlb_done));
+    if (e.what == unit_command::queued_invalidation && e.iotlb_done != spec::iotlb_granularity::none)
+      o.facts += fact("done", granularity_name(e.iotlb_done));
     break;
   case command_step::ended:
     if (o.open) end_order(e.what, e.at, o.facts);
@@ -486,7 +516,7 @@ void unit_trace::on_fault_recorded(const vtd::dmar::fault_report& report) {
 
 void unit_trace::on_message(const spec::msi_message& message, cycle at) {
   saw(at);
-  std::string text = event('i', message_track_, at, "fault event",
+  std::string text = event('i', message_track_, at, "event message",
                            fact_hex("address", message.address) + fact_hex("data", message.data));
   text.insert(text.size() - 1, R"(,"s":"t")");
   out_.add(text);

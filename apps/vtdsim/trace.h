@@ -38,6 +38,7 @@ public:
   void on_request(const vtd::dmar::request_event& event) override;
   void on_walk(const vtd::dmar::walk_event& event) override;
   void on_memory_port(const vtd::dmar::memory_port_event& event) override;
+  void on_queue_access(const vtd::dmar::queue_access_event& event) override;
   void on_passage(const vtd::dmar::passage_event& event) override;
   void on_command(const vtd::dmar::command_event& event) override;
   void on_fault_recorded(const vtd::dmar::fault_report& report) override;
@@ -119,7 +120,7 @@ private:
   std::map<std::uint64_t, request> requests_;
   std::vector<waiting> ports_;
   std::vector<walk> walkers_;
-  std::array<order, 6> orders_;
+  std::array<order, 9> orders_;
   waiting memory_;
   counter slots_{"requests inside", "slots"};
   counter busy_{"walkers busy", "walkers"};

@@ -9,7 +9,18 @@ namespace vtd::dmar {
 
 namespace reg = spec::reg;
 using engine::cycle;
-using engine::never;
+
+namespace {
+
+// What can have raised the fault event: a further cause raises none while one of them is set (VT-d 7.4).
+bool any_cause(std::uint32_t status) {
+  using reg::fsts;
+  constexpr std::uint32_t causes = fsts::pfo::mask | fsts::ppf::mask | fsts::afo::mask | fsts::apf::mask |
+                                   fsts::iqe::mask | fsts::ice::mask | fsts::ite::mask;
+  return (status & causes) != 0;
+}
+
+} // namespace
 
 void fault_recorder::log(const remap::dma_access& access, const remap::translation& result, cycle now) {
   entry fault{access, result.condition, result.suppressed, now + config_.timing.fault_recording};
@@ -35,16 +46,10 @@ void fault_recorder::step(cycle now) {
     // VT-d 7.4: an event only when no fault was pending before. record() leaves that to the first one.
     if (recorded && event_due_) {
       event_due_ = false;
-      raise_event(now);
+      event_.raise(now);
     }
   }
-  if (message_at_ <= now) {
-    message_at_ = never;
-    const auto upper = std::uint64_t{registers_.read<reg::feuaddr>()} << 32;
-    const spec::msi_message message{upper | registers_.read<reg::feaddr>(), registers_.read<reg::fedata>()};
-    if (unit_observer_ != nullptr) unit_observer_->on_message(message, now);
-    ports_.send_message(message);
-  }
+  event_.step(now);
 }
 
 // Primary fault logging (VT-d 7.3.1): false if the fault is lost.
@@ -70,21 +75,18 @@ bool fault_recorder::record(const entry& fault) {
   registers_.store<reg::frcd_hi>(reg::frcd_hi::f::set(high, 1), index);
   next_record_ = (index + 1) % config_.caps.cap.fault_records();
   if (reg::fsts::ppf::get(status) == 0) {
-    // Sources of the same event that are pending already have raised it (VT-d 7.4).
-    event_due_ = true;
+    event_due_ = !any_cause(status);
     status = reg::fsts::fri::set(status, index);
     registers_.store<reg::fsts>(reg::fsts::ppf::set(status, 1));
   }
   return true;
 }
 
-void fault_recorder::raise_event(cycle now) {
-  const auto control = registers_.read<reg::fectl>();
-  if (reg::fectl::im::get(control) != 0) {
-    registers_.store<reg::fectl>(reg::fectl::ip::set(control, 1));
-  } else {
-    message_at_ = std::min(message_at_, now + config_.timing.event_message);
-  }
+void fault_recorder::queue_failed(cycle now) {
+  const auto status = registers_.read<reg::fsts>();
+  registers_.store<reg::fsts>(reg::fsts::iqe::set(status, 1));
+  if (!any_cause(status)) event_.raise(now);
+  event_.step(now);
 }
 
 bool fault_recorder::any_record_pending() const {
@@ -107,31 +109,16 @@ void fault_recorder::status_written() {
   status = reg::fsts::ppf::set(status, any_record_pending() ? 1U : 0U);
   registers_.store<reg::fsts>(status);
   // VT-d 10.4.10: software that clears every cause also clears the pending event.
-  if (reg::fsts::ppf::get(status) == 0 && reg::fsts::pfo::get(status) == 0) {
-    registers_.store<reg::fectl>(reg::fectl::ip::set(registers_.read<reg::fectl>(), 0));
-  }
-}
-
-void fault_recorder::control_written(cycle seen) {
-  const auto control = registers_.read<reg::fectl>();
-  if (reg::fectl::im::get(control) != 0) {
-    // What has not gone out yet waits (VT-d 7.4).
-    if (message_at_ == never) return;
-    message_at_ = never;
-    registers_.store<reg::fectl>(reg::fectl::ip::set(control, 1));
-  } else if (reg::fectl::ip::get(control) != 0) {
-    registers_.store<reg::fectl>(reg::fectl::ip::set(control, 0));
-    message_at_ = std::min(message_at_, seen + config_.timing.event_message);
-  }
+  if (!any_cause(status)) event_.cause_cleared();
 }
 
 cycle fault_recorder::next_work() const {
-  return waiting_.empty() ? message_at_ : std::min(message_at_, waiting_.front().due);
+  return waiting_.empty() ? event_.next_work() : std::min(event_.next_work(), waiting_.front().due);
 }
 
 void fault_recorder::reset() {
   waiting_.clear();
-  message_at_ = never;
+  event_.reset();
   next_record_ = 0;
 }
 

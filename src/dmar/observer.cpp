@@ -3,6 +3,7 @@
 #include "vtd/dmar/observer.h"
 
 #include "vtd/dmar/commands.h"
+#include "vtd/dmar/invalidation_queue.h"
 #include "vtd/dmar/pipeline.h"
 
 #include <array>
@@ -125,6 +126,12 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
   case unit_command::protected_memory:
     event.on = reg::pmen::epm::get(registers_.read<reg::pmen>()) != 0;
     break;
+  case unit_command::invalidation_queue:
+    event.on = reg::gcmd::qie::get(command_value_) != 0;
+    break;
+  case unit_command::queued_invalidation:
+  case unit_command::queued_wait:
+    break;
   case unit_command::context_invalidation: {
     const auto order = registers_.read<reg::ccmd>();
     event.context_asked = static_cast<spec::context_granularity>(reg::ccmd::cirg::get(order));
@@ -151,6 +158,35 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
   observer_->on_command(event);
 }
 
+void invalidation_queue::tell(const spec::invalidation_descriptor& what, command_step step, cycle at,
+                              spec::context_granularity context_done,
+                              spec::iotlb_granularity iotlb_done) const {
+  if (observer_ == nullptr) return;
+  command_event event;
+  event.what =
+      what.is(spec::descriptor_type::wait) ? unit_command::queued_wait : unit_command::queued_invalidation;
+  event.step = step;
+  event.at = at;
+  event.descriptor = what;
+  event.context_done = context_done;
+  event.iotlb_done = iotlb_done;
+  if (what.is(spec::descriptor_type::context_cache)) {
+    const spec::context_cache_descriptor d(what);
+    event.context_asked = d.granularity();
+    event.domain = d.domain_id();
+    event.source = d.source();
+    event.function_mask = d.function_mask();
+  } else if (what.is(spec::descriptor_type::iotlb)) {
+    const spec::iotlb_descriptor d(what);
+    event.iotlb_asked = d.granularity();
+    event.domain = d.domain_id();
+    event.address = d.address();
+    event.address_mask = d.address_mask();
+    event.leaf_only = d.hint();
+  }
+  observer_->on_command(event);
+}
+
 // --- Names
 
 std::string_view to_string(request_step step) {
@@ -167,9 +203,10 @@ std::string_view to_string(walk_step step) {
 }
 
 std::string_view to_string(unit_command what) {
-  static constexpr std::array<std::string_view, 6> names{"set root table",       "write-buffer flush",
-                                                         "translation",          "protected memory",
-                                                         "context invalidation", "IOTLB invalidation"};
+  static constexpr std::array<std::string_view, 9> names{
+      "set root table",     "write-buffer flush",   "translation",
+      "protected memory",   "context invalidation", "IOTLB invalidation",
+      "invalidation queue", "queued invalidation",  "queued wait"};
   return names.at(static_cast<std::size_t>(what));
 }
 

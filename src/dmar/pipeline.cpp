@@ -5,6 +5,7 @@
 #include <cassert>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace vtd::dmar {
 
@@ -58,6 +59,7 @@ void pipeline::reset() {
   all_walkers_ = ~walker_set{0} >> (most_walkers - walkers_.size());
   waiting_ports_ = 0;
   responses_ = 0;
+  guest_ = nullptr;
   answers_.clear();
 }
 
@@ -223,7 +225,7 @@ void pipeline::grant(cycle now) {
 }
 
 // One transaction per interval on the way to memory: a table read first, because everybody behind it waits
-// for it.
+// for it; then the invalidation queue, which comes rarely.
 void pipeline::issue(cycle now) {
   bool port_is_free = true;
   bool issued = false;
@@ -240,6 +242,11 @@ void pipeline::issue(cycle now) {
     memory_port_at_ = never;
     tell(walk_step::read_issued, w, now);
     port_is_free = outside_.read_table(index, w.walk.address(), w.walk.bytes());
+  }
+  if (!issued && guest_ != nullptr) [[unlikely]] {
+    issued = true;
+    memory_port_at_ = never;
+    port_is_free = std::exchange(guest_, nullptr)->take_port(now);
   }
   if (!issued && !leaving_.empty()) {
     const std::uint32_t id = leaving_.pop();
@@ -313,7 +320,7 @@ cycle pipeline::next_work(cycle now) const {
   if (!walker_queue_.empty() && busy_ != all_walkers_) return now + 1;
   next = std::min(next, earliest_due_);
   if (want_read_ != 0) next = std::min(next, memory_port_at_);
-  if (!leaving_.empty()) next = std::min(next, memory_port_at_);
+  if (!leaving_.empty() || guest_ != nullptr) next = std::min(next, memory_port_at_);
   if (waiting_ports_ != 0 && !free_slots_.empty()) {
     for (const port_state& p : ports_) {
       if (p.waiting) next = std::min(next, p.seen);

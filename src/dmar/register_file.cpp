@@ -33,6 +33,14 @@ register_file::register_file(const remap::capabilities& caps) : caps_(caps) {
   reset(true);
 }
 
+// The newest revision of the specification that the part may follow. VER reads 1.0 in parts up to revision
+// 2.5; scalable mode and the mode that aborts all DMA came with revision 3.
+spec::spec_revision register_file::revision() const {
+  const bool later = caps_.ecap.smts() || caps_.ecap.adms();
+  const spec::spec_revision least = later ? spec::rev_3_0 : spec::rev_2_5;
+  return std::max(static_cast<spec::spec_revision>(caps_.version), least);
+}
+
 // Bits that a capability takes away read 0 and ignore writes (VT-d 10.4).
 std::uint64_t register_file::unimplemented(const spec::register_layout& layout) const {
   const std::uint64_t beyond_host = ~spec::low_bits(caps_.host_address_width);
@@ -64,7 +72,8 @@ std::uint64_t register_file::unimplemented(const spec::register_layout& layout) 
   case reg::phmlimit::offset:
     return below_region | beyond_host;
   case reg::iqa::offset:
-    return beyond_host | (caps_.ecap.smts() ? 0 : reg::iqa::dw::mask);
+    // VT-d 6.5.2: descriptors of 256 bits came with the modes that need them.
+    return beyond_host | (caps_.ecap.smts() || caps_.ecap.adms() ? 0 : reg::iqa::dw::mask);
   case reg::irta::offset:
     return beyond_host | (caps_.ecap.eim() ? 0 : reg::irta::eime::mask);
   default:

@@ -14,9 +14,10 @@ unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
     : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
-      faults_(config_, registers_, ports),
-      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_, ports) {
-}
+      faults_(config_, registers_, ports), removal_(config_, timebase_, translator_, pipeline_, ports),
+      queue_(config_, registers_, state_, removal_, pipeline_, faults_, ports),
+      commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_,
+                removal_, queue_, ports) {}
 
 // The order of the steps is the contract: docs/microarchitecture.md, section 3.
 void unit::step(cycle now) {
@@ -26,6 +27,7 @@ void unit::step(cycle now) {
   pipeline_.commit_walks(now);
   faults_.step(now);
   if (!commands_.quiet()) commands_.step(now);
+  if (!queue_.quiet()) queue_.step(now);
   pipeline_.admit(now);
   pipeline_.grant(now);
   pipeline_.respond(now);
@@ -34,7 +36,8 @@ void unit::step(cycle now) {
     posted_.pop_front();
   }
   cycle next = std::min({pipeline_.next_work(now), faults_.next_work(),
-                         commands_.quiet() ? engine::never : commands_.next_work(now)});
+                         commands_.quiet() ? engine::never : commands_.next_work(now),
+                         queue_.quiet() ? engine::never : queue_.next_work(now)});
   if (!posted_.empty()) next = std::min(next, posted_.front().at);
   stepping_ = false;
   if (next != engine::never) wake_at(next);
@@ -86,17 +89,20 @@ bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
   const bool is_context_command = registers_.is<reg::ccmd>(offset);
   const bool is_iotlb = registers_.is<reg::iotlb>(offset) || registers_.is<reg::iva>(offset);
   if ((is_context_command && commands_.context_busy()) || (is_iotlb && commands_.iotlb_busy())) return false;
+  // The queue lies where it lay when it was enabled (VT-d 10.4.23).
+  const bool queue_on = reg::gsts::qies::get(registers_.read<reg::gsts>()) != 0;
+  if (registers_.is<reg::iqa>(offset) && queue_on) return false;
   registers_.write_dword(offset, value);
   if (offset == reg::gcmd::offset) {
     commands_.global_command(value, at);
   } else if (is_context_command) {
     if (offset == reg::ccmd::offset + 4 && reg::ccmd::icc::get(registers_.read<reg::ccmd>()) != 0) {
-      commands_.context_command(at);
+      queue_on ? commands_.refuse_context_command() : commands_.context_command(at);
     }
   } else if (is_iotlb) {
     if (registers_.is_upper_half_of<reg::iotlb>(offset) &&
         reg::iotlb::ivt::get(registers_.read<reg::iotlb>()) != 0) {
-      commands_.iotlb_command(at);
+      queue_on ? commands_.refuse_iotlb_command() : commands_.iotlb_command(at);
     }
   } else if (offset == reg::pmen::offset) {
     if (registers_.has<reg::pmen>()) commands_.protection_command(at);
@@ -104,9 +110,24 @@ bool unit::write_dword(std::uint32_t offset, std::uint32_t value, cycle at) {
     faults_.control_written(at);
   } else if (offset == reg::fsts::offset || registers_.is<reg::frcd_hi>(offset)) {
     faults_.status_written();
+    queue_.look_again(at);
+  } else if (registers_.has<reg::iqa>()) {
+    queue_register_written(offset, at);
   }
   wake_for(at);
   return true;
+}
+
+void unit::queue_register_written(std::uint32_t offset, cycle at) {
+  if (registers_.is<reg::iqt>(offset)) {
+    queue_.look_again(at);
+  } else if (registers_.is<reg::iqa>(offset)) {
+    queue_.address_written();
+  } else if (offset == reg::ics::offset) {
+    queue_.completion_status_written();
+  } else if (offset == reg::iectl::offset) {
+    queue_.control_written(at);
+  }
 }
 
 // --- Requests, cycle by cycle
@@ -127,6 +148,18 @@ void unit::answered(unsigned slot, bool ok, picoseconds now) {
 void unit::table_answered(unsigned walker, bool ok, const remap::table_words& words, picoseconds now) {
   const cycle at = seen(now);
   pipeline_.table_answered(walker, ok, words, at);
+  wake_for(at);
+}
+
+void unit::descriptor_answered(unsigned tag, bool ok, const descriptor_words& words, picoseconds now) {
+  const cycle at = seen(now);
+  queue_.fetched(tag, ok, words, at);
+  wake_for(at);
+}
+
+void unit::status_answered(unsigned tag, bool ok, picoseconds now) {
+  const cycle at = seen(now);
+  queue_.status_answered(tag, ok, at);
   wake_for(at);
 }
 
@@ -191,7 +224,11 @@ void unit::on_fault(const remap::dma_access& access, const remap::translation& r
 
 unit_statistics unit::statistics() const {
   unit_statistics all = pipeline_.statistics();
-  all.invalidations = commands_.invalidations();
+  all.invalidations = removal_.count();
+  all.descriptors = queue_.statistics().descriptors;
+  all.waits = queue_.statistics().waits;
+  all.interrupt_entry_invalidations = queue_.statistics().interrupt_entries;
+  all.queue_errors = queue_.statistics().errors;
   all.ignored_orders = commands_.ignored();
   return all;
 }
@@ -199,6 +236,8 @@ unit_statistics unit::statistics() const {
 void unit::clear_statistics() {
   pipeline_.statistics() = {};
   commands_.clear_statistics();
+  removal_.clear_statistics();
+  queue_.clear_statistics();
   translator_.caches().clear_statistics();
 }
 
@@ -207,6 +246,7 @@ void unit::set_observer(unit_observer* observer) {
   pipeline_.set_observer(observer);
   faults_.set_unit_observer(observer);
   commands_.set_observer(observer);
+  queue_.set_observer(observer);
 }
 
 void unit::reset(bool power_on) {
@@ -216,6 +256,7 @@ void unit::reset(bool power_on) {
   translator_.caches().invalidate_all_pages();
   pipeline_.reset();
   faults_.reset();
+  queue_.reset();
   commands_.reset();
   if (observer_ != nullptr) observer_->on_reset(owning_wheel().now());
 }

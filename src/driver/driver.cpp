@@ -174,18 +174,22 @@ void driver::start() {
   // Before any unit translates, so that no device loses memory that firmware makes it use. VT-d 8.4
   if (!forget_.reserved_regions) map_reserved_regions();
   try {
+    // The queue on in every unit before any gets a root table, as other drivers do: on some chipsets the
+    // register interface of one unit waits for the others.
+    for (const auto& each : units_)
+      each->enable_queue();
     for (const auto& each : units_) {
       each->prepare([this] { handle_faults(); });
       each->enable();
-      machine_.log(
-          printed("DMAR: %s: translation enabled, register-based invalidation, root table at 0x%" PRIx64,
-                  each->name().c_str(), each->tables().address()));
+      machine_.log(printed("DMAR: %s: translation enabled, %s invalidation, root table at 0x%" PRIx64,
+                           each->name().c_str(), each->queue() != nullptr ? "queued" : "register-based",
+                           each->tables().address()));
     }
   } catch (const driver_error&) {
     // Half a machine that translates is nobody's wish: those already on go off, as far as they answer.
     all_of_them units;
     for (const auto& each : units_) {
-      if (each->enabled()) units.run([&] { each->disable(); });
+      if (each->enabled() || each->queue() != nullptr) units.run([&] { each->disable(); });
     }
     throw;
   }

@@ -17,6 +17,10 @@ std::string_view step_name(unit_step step) {
     return "write-buffer flush";
   case unit_step::root_table_pointer:
     return "root table pointer";
+  case unit_step::queue_on:
+    return "invalidation queue on";
+  case unit_step::queued_invalidation:
+    return "queued invalidation";
   case unit_step::context_invalidation:
     return "context-cache invalidation";
   case unit_step::iotlb_invalidation:

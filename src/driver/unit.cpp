@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <span>
 #include <utility>
 
 namespace vtd::driver {
@@ -140,6 +141,7 @@ void unit::quiesce() {
 
 void unit::prepare(std::function<void()> on_fault) {
   flush_write_buffer();
+  enable_queue();
   if (!forget_.root_table_pointer) {
     registers_.write<reg::rtaddr>(tables_.address());
     command<reg::gsts::rtps>(unit_step::root_table_pointer, reg::gcmd::srtp::mask, true, true);
@@ -180,6 +182,22 @@ void unit::disable() {
   mask_fault_event(true);
   fault_vector_.reset();
   enabled_ = false;
+  disable_queue();
+}
+
+void unit::enable_queue() {
+  if (queue_ || !extended_.qi() || !options_.use_queue) return;
+  auto queue = std::make_unique<invalidation_queue>(machine_, registers_);
+  queue->program();
+  command<reg::gsts::qies>(unit_step::queue_on, reg::gcmd::qie::mask, true, true);
+  queue_ = std::move(queue);
+}
+
+// Every batch was waited for: the queue is empty. VT-d 10.4.4
+void unit::disable_queue() {
+  if (!queue_) return;
+  switch_off<reg::gsts::qies>(unit_step::queue_off, reg::gcmd::qie::mask);
+  queue_.reset();
 }
 
 void unit::flush_write_buffer() {
@@ -189,10 +207,21 @@ void unit::flush_write_buffer() {
 
 // --- Invalidation
 
-void unit::invalidate_context(std::uint64_t order) {
-  registers_.write<reg::ccmd>(reg::ccmd::icc::set(order, 1));
+void unit::submit(const spec::invalidation_descriptor& what) {
+  const auto error = queue_->submit_sync(std::span(&what, 1), options_.timeout_ns);
+  if (error) throw failure(unit_step::queued_invalidation, *error);
+}
+
+void unit::invalidate_context(const spec::context_cache_descriptor& what) {
+  queue_ ? submit(what) : invalidate_context_by_register(what);
+}
+
+void unit::invalidate_context_by_register(const spec::context_cache_descriptor& what) {
+  const auto asked = static_cast<std::uint64_t>(what.granularity());
+  registers_.write<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(asked) |
+                              reg::ccmd::did::of(what.domain_id()) |
+                              reg::ccmd::sid::of(what.source().value()));
   await<reg::ccmd, reg::ccmd::icc>(unit_step::context_invalidation, 0);
-  const auto asked = reg::ccmd::cirg::get(order);
   const auto did = reg::ccmd::caig::get(registers_.read<reg::ccmd>());
   // Hardware may do more than was asked, which has the smaller number. VT-d 10.4.7
   if (did == 0 || did > asked) {
@@ -203,23 +232,34 @@ void unit::invalidate_context(std::uint64_t order) {
 }
 
 void unit::invalidate_context_global() {
-  invalidate_context(reg::ccmd::cirg::of(static_cast<std::uint64_t>(spec::context_granularity::global)));
+  invalidate_context(spec::context_cache_descriptor{}.set_granularity(spec::context_granularity::global));
 }
 
 void unit::invalidate_context_device(std::uint16_t domain_id, spec::source_id id) {
-  invalidate_context(reg::ccmd::cirg::of(static_cast<std::uint64_t>(spec::context_granularity::device)) |
-                     reg::ccmd::did::of(domain_id) | reg::ccmd::sid::of(id.value()));
+  invalidate_context(spec::context_cache_descriptor{}
+                         .set_granularity(spec::context_granularity::device)
+                         .set_domain_id(domain_id)
+                         .set_source(id));
 }
 
-void unit::invalidate_iotlb(std::uint64_t order) {
-  if (!forget_.drain) {
-    if (capability_.drd()) order = reg::iotlb::dr::set(order, 1);
-    if (capability_.dwd()) order = reg::iotlb::dw::set(order, 1);
-  }
+void unit::invalidate_iotlb(spec::iotlb_descriptor what) {
+  if (!forget_.drain) what.set_drain_reads(capability_.drd()).set_drain_writes(capability_.dwd());
+  queue_ ? submit(what) : invalidate_iotlb_by_register(what);
+}
+
+void unit::invalidate_iotlb_by_register(const spec::iotlb_descriptor& what) {
   const std::uint64_t block = extended_.iotlb_offset();
-  registers_.write<reg::iotlb>(reg::iotlb::ivt::set(order, 1), block);
+  const auto asked = static_cast<std::uint64_t>(what.granularity());
+  if (what.granularity() == spec::iotlb_granularity::page) {
+    registers_.write<reg::iva>(what.address() | reg::iva::am::of(what.address_mask()) |
+                                   reg::iva::ih::of(what.hint() ? 1 : 0),
+                               block);
+  }
+  registers_.write<reg::iotlb>(
+      reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(asked) | reg::iotlb::did::of(what.domain_id()) |
+          reg::iotlb::dr::of(what.drain_reads() ? 1 : 0) | reg::iotlb::dw::of(what.drain_writes() ? 1 : 0),
+      block);
   await<reg::iotlb, reg::iotlb::ivt>(unit_step::iotlb_invalidation, 0, block);
-  const auto asked = reg::iotlb::iirg::get(order);
   const auto did = reg::iotlb::iaig::get(registers_.read<reg::iotlb>(block));
   if (did == 0 || did > asked) {
     throw failure(unit_step::iotlb_invalidation,
@@ -229,12 +269,12 @@ void unit::invalidate_iotlb(std::uint64_t order) {
 }
 
 void unit::invalidate_iotlb_global() {
-  invalidate_iotlb(reg::iotlb::iirg::of(static_cast<std::uint64_t>(spec::iotlb_granularity::global)));
+  invalidate_iotlb(spec::iotlb_descriptor{}.set_granularity(spec::iotlb_granularity::global));
 }
 
 void unit::invalidate_iotlb_domain(std::uint16_t domain_id) {
-  invalidate_iotlb(reg::iotlb::iirg::of(static_cast<std::uint64_t>(spec::iotlb_granularity::domain)) |
-                   reg::iotlb::did::of(domain_id));
+  invalidate_iotlb(
+      spec::iotlb_descriptor{}.set_granularity(spec::iotlb_granularity::domain).set_domain_id(domain_id));
 }
 
 void unit::invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end,
@@ -245,13 +285,12 @@ void unit::invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, 
   const unsigned mask = forget_.invalidation_alignment ? spec::address_mask_for(0, pages)
                                                        : spec::address_mask_for(first, pages);
   if (!capability_.psi() || mask > capability_.mamv()) return invalidate_iotlb_domain(domain_id);
-  const bool hint = leaves_only || forget_.invalidation_of_tables;
-  const std::uint64_t address = (first >> mask) << mask;
-  registers_.write<reg::iva>(reg::iva::addr::of(address) | reg::iva::am::of(mask) |
-                                 reg::iva::ih::of(hint ? 1 : 0),
-                             extended_.iotlb_offset());
-  invalidate_iotlb(reg::iotlb::iirg::of(static_cast<std::uint64_t>(spec::iotlb_granularity::page)) |
-                   reg::iotlb::did::of(domain_id));
+  invalidate_iotlb(spec::iotlb_descriptor{}
+                       .set_granularity(spec::iotlb_granularity::page)
+                       .set_domain_id(domain_id)
+                       .set_address((first >> mask) << mask << spec::page_shift)
+                       .set_address_mask(mask)
+                       .set_hint(leaves_only || forget_.invalidation_of_tables));
 }
 
 fault_batch unit::take_faults() { return driver::take_faults(registers_, capability_, forget_); }

@@ -79,7 +79,7 @@ memory::kind memory::access(tlm::tlm_generic_payload& trans) {
   if (table != nullptr) {
     ++table_reads_;
     what = kind::table_read;
-    std::array<std::uint64_t, 2> words;
+    std::array<std::uint64_t, 4> words;
     const std::size_t count = std::min<std::size_t>(bytes / 8, words.size());
     ok = ok && path_.table_read(address, std::span(words).first(count), table->coherent);
     if (ok) std::memcpy(trans.get_data_ptr(), words.data(), count * 8);

@@ -36,21 +36,21 @@ public:
   explicit table_memory(remapping_unit& unit) : unit_(unit) {}
   bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
                   picoseconds& delay) override {
-    outgoing& read = unit_.table_payload(address, bytes);
+    outgoing& read = unit_.table_payload(address, bytes, unit_.coherent_);
     sc_core::sc_time taken;
     const picoseconds begin = now_ps();
     unit_.memory->b_transport(read, taken);
     delay += now_ps() - begin + to_ps(taken);
     const bool ok = read.is_response_ok();
-    if (ok) out.words = read.words;
+    if (ok) out.words = {read.words[0], read.words[1]};
     read.release();
     return ok;
   }
   /// The same by debug transport: no time, no effect.
   bool peek(std::uint64_t address, unsigned bytes, remap::table_words& out) {
-    outgoing& read = unit_.table_payload(address, bytes);
+    outgoing& read = unit_.table_payload(address, bytes, unit_.coherent_);
     const bool ok = unit_.memory->transport_dbg(read) == bytes;
-    if (ok) out.words = read.words;
+    if (ok) out.words = {read.words[0], read.words[1]};
     read.release();
     return ok;
   }
@@ -82,11 +82,13 @@ bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
 
 } // namespace
 
-remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes) {
+remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes,
+                                                        bool coherent) {
   table_read& read = table_pool_.take();
+  read.what = outgoing::kind::table;
   read.words = {};
   read.request_ended = false;
-  read.mark.coherent = coherent_;
+  read.mark.coherent = coherent;
   prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
   return read;
 }
@@ -406,9 +408,30 @@ bool remapping_unit::forward(const dmar::forwarded& piece) {
 }
 
 bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned bytes) {
-  outgoing& read = table_payload(address, bytes);
+  outgoing& read = table_payload(address, bytes, coherent_);
   read.slot = walker;
   return send(memory, read);
+}
+
+// The queue and the status of waits are always coherent (VT-d 6.5.2).
+bool remapping_unit::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
+  outgoing& read = table_payload(address, bytes, true);
+  read.what = outgoing::kind::descriptor;
+  read.slot = tag;
+  return send(memory, read);
+}
+
+bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
+  outgoing& write = pool_.take();
+  write.what = outgoing::kind::status;
+  write.original = nullptr;
+  write.request_ended = false;
+  write.slot = tag;
+  write.words[0] = data;
+  write.clear_extension(&write.table);
+  prepare(write, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(write.words.data()),
+          sizeof(data));
+  return send(memory, write);
 }
 
 void remapping_unit::send_message(const spec::msi_message& message) {
@@ -474,10 +497,16 @@ void remapping_unit::finish(outgoing& payload, picoseconds when) {
     break;
   case outgoing::kind::table: {
     remap::table_words words;
-    words.words = payload.words;
+    words.words = {payload.words[0], payload.words[1]};
     hardware_.table_answered(payload.slot, payload.is_response_ok(), words, when);
     break;
   }
+  case outgoing::kind::descriptor:
+    hardware_.descriptor_answered(payload.slot, payload.is_response_ok(), payload.words, when);
+    break;
+  case outgoing::kind::status:
+    hardware_.status_answered(payload.slot, payload.is_response_ok(), when);
+    break;
   case outgoing::kind::message:
     break;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who wins when two things happen in one cycle: docs/microarchitecture.md, section 4, row by row.
 
-#include "support/unit_world.h"
+#include "support/queue_driver.h"
 
 #include <gtest/gtest.h>
 
@@ -404,6 +404,156 @@ TEST(same_cycle, commands_of_one_cycle_go_in_order) {
   EXPECT_EQ(s.unit.translator().caches().iotlb().occupancy(), 0U);
   EXPECT_EQ(s.unit.translator().caches().contexts().occupancy(), 0U);
   EXPECT_EQ(reg::gsts::tes::get(s.read_register<reg::gsts>()), 0U);
+}
+
+// --- The invalidation queue
+
+struct queue_scene : scene {
+  explicit queue_scene(const dmar::unit_config& config) : scene(config), queue(*this) { queue.enable(); }
+  queue_scene() : queue_scene(with_queue(config_of(plain_part()))) {}
+  static dmar::unit_config with_queue(dmar::unit_config config) {
+    config.caps.ecap.set_qi(true);
+    return config;
+  }
+  queue_driver queue;
+};
+
+// From the tail's write: seen after 1, the read leaves after 2 more, its data is seen after 21, decoded after
+// 1.
+constexpr engine::cycle queue_begun = 1 + 2 + 21 + 1;
+constexpr std::uint64_t status_word = 0x800000;
+
+TEST(same_cycle, a_look_up_in_the_cycle_of_a_queued_invalidation_still_hits) {
+  queue_scene s;
+  s.read(nic, page(0));
+  s.tables.map(nic, page(0), frame(40));
+  const engine::cycle t = s.wheel.now();
+  s.queue.submit(page_of(domain, page(0), 0, true));
+  s.request_at(t + queue_begun + 16 - looked_up, 1, page(0));
+  s.run_to(t + queue_begun + 16 - looked_up + 1);
+  ASSERT_TRUE(s.offer(2, nic, access_kind::read, page(0)));
+  s.settle();
+  EXPECT_EQ(s.target(1), frame(0)) << "stale, in the cycle of the removal";
+  EXPECT_EQ(s.target(2), frame(40)) << "new, one cycle later";
+}
+
+TEST(same_cycle, a_queued_invalidation_removes_what_is_filled_in_its_cycle) {
+  queue_scene s;
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.queue.submit(page_of(domain, page(1), 0, true));
+  s.request_at(t + queue_begun + 16 - walked, 1, page(1));
+  s.settle();
+  EXPECT_EQ(s.left(1), t + queue_begun + 16) << "the walk ended first: it is not poisoned";
+  EXPECT_EQ(s.unit.statistics().poisoned, 0U);
+  EXPECT_EQ(s.unit.translator().caches().peek_page(domain, page(1)), nullptr);
+}
+
+TEST(same_cycle, a_table_read_goes_before_the_queue_and_that_before_a_request) {
+  queue_scene s;
+  s.read(nic, page(0));
+  s.table_reads.clear();
+  const engine::cycle t = s.wheel.now();
+  // All want the way to memory at t + 5: a table read, the queue's read, a hit.
+  s.request_at(t, 1, page(1));
+  s.request_at(t + 1, 2, page(0));
+  s.run_to(t + 2);
+  s.queue.submit(all_pages());
+  s.settle();
+  EXPECT_EQ(s.table_reads[0].at, t + 5);
+  EXPECT_EQ(s.descriptor_reads[0].at, t + 6);
+  EXPECT_EQ(s.left(2), t + 7);
+}
+
+TEST(same_cycle, the_status_of_a_wait_goes_before_the_read_of_a_descriptor) {
+  auto config = queue_scene::with_queue(config_of(plain_part()));
+  config.timing.queue_prefetch = 0;
+  queue_scene s(config);
+  const engine::cycle t = s.wheel.now();
+  // The wait leaves the execution at once: its status and the read of its successor are due together.
+  s.queue.submit(status_wait(status_word, 1), all_pages());
+  s.settle();
+  EXPECT_EQ(s.status_writes[0].at, t + queue_begun + 2);
+  EXPECT_EQ(s.descriptor_reads[1].at, t + queue_begun + 3);
+}
+
+TEST(same_cycle, a_register_command_goes_before_the_queue) {
+  // Protected memory comes on in the cycle in which the queue removes: it is told first.
+  struct teller : dmar::unit_observer {
+    void on_command(const dmar::command_event& event) override {
+      if (event.step == dmar::command_step::effective) order.push_back(event.what);
+    }
+    std::vector<dmar::unit_command> order;
+  };
+  teller told;
+  queue_scene s;
+  s.unit.set_observer(&told);
+  const engine::cycle t = s.wheel.now();
+  s.queue.submit(all_pages());
+  s.run_to(t + queue_begun + 32 - 1);
+  s.write_register<reg::pmen>(reg::pmen::epm::mask);
+  s.settle();
+  EXPECT_EQ(told.order,
+            (std::vector{dmar::unit_command::protected_memory, dmar::unit_command::queued_invalidation}));
+}
+
+TEST(same_cycle, a_wait_that_is_over_in_the_cycle_of_the_clearing_of_iwc_is_not_lost) {
+  queue_scene s;
+  s.queue.run(interrupt_wait());
+  ASSERT_EQ(s.read_register<reg::ics>(), 1U);
+  const engine::cycle t = s.wheel.now();
+  s.queue.submit(interrupt_wait());
+  s.run_to(t + queue_begun - 1);
+  s.write_register<reg::ics>(reg::ics::iwc::mask);
+  EXPECT_EQ(s.read_register<reg::ics>(), 0U);
+  s.run_to(t + queue_begun);
+  EXPECT_EQ(s.read_register<reg::ics>(), 1U);
+}
+
+TEST(same_cycle, an_error_in_the_cycle_of_the_clearing_of_the_last_is_not_lost) {
+  queue_scene s;
+  s.queue.run(spec::invalidation_descriptor{});
+  ASSERT_TRUE(s.queue.failed());
+  const engine::cycle t = s.wheel.now();
+  s.queue.clear_error();
+  EXPECT_FALSE(s.queue.failed());
+  s.run_to(t + queue_begun - 1);
+  s.queue.clear_error();
+  s.run_to(t + queue_begun);
+  EXPECT_TRUE(s.queue.failed());
+}
+
+TEST(same_cycle, a_tail_written_in_the_cycle_of_a_fetch_is_looked_at_again) {
+  // The queue is found empty at the edge at which a new tail is written: seen at the next.
+  queue_scene s;
+  const engine::cycle t = s.wheel.now();
+  s.queue.submit(spec::wait_descriptor{});
+  s.run_to(t + queue_begun);
+  s.queue.submit(spec::wait_descriptor{});
+  s.settle();
+  ASSERT_EQ(s.descriptor_reads.size(), 2U);
+  EXPECT_EQ(s.descriptor_reads[1].at, t + queue_begun + 1 + 2);
+}
+
+TEST(same_cycle, an_error_and_a_fault_of_one_cycle_raise_one_event) {
+  // One cycle more to decode, so that the two reads do not want the port in one cycle.
+  auto config = queue_scene::with_queue(config_of(plain_part()));
+  config.timing.descriptor_decode = 2;
+  queue_scene s(config);
+  s.write_register<reg::fectl>(0);
+  s.read(nic, page(0));
+  const engine::cycle t = s.wheel.now();
+  s.request_at(t, 1, page(70));
+  s.run_to(t + walked + 1 - (queue_begun + 1));
+  s.queue.submit(spec::invalidation_descriptor{});
+  s.run_to(t + walked);
+  EXPECT_FALSE(s.queue.failed());
+  s.run_to(t + walked + 1);
+  EXPECT_TRUE(s.queue.failed());
+  s.settle();
+  ASSERT_EQ(s.faults.size(), 1U);
+  EXPECT_EQ(s.faults[0].when, t + walked + 1);
+  EXPECT_EQ(s.messages.size(), 1U);
 }
 
 } // namespace

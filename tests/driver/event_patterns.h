@@ -84,6 +84,12 @@ template <class Status>
 [[nodiscard]] inline pattern iotlb_done(unsigned unit = 0) {
   return answer<spec::reg::iotlb, spec::reg::iotlb::ivt>(0, unit);
 }
+/// A batch of the queue: the tail is written, and the status of its wait read until it is there.
+[[nodiscard]] inline pattern queue_submitted(unsigned unit = 0) { return write_of<spec::reg::iqt>(unit); }
+[[nodiscard]] inline pattern load_of(std::uint64_t address) {
+  return {"load of " + std::to_string(address),
+          [address](const event& e) { return e.what == action::load && e.address == address; }};
+}
 [[nodiscard]] inline pattern store_to(std::uint64_t address) {
   return {"store to " + std::to_string(address),
           [address](const event& e) { return e.what == action::store && e.address == address; }};

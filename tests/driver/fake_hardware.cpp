@@ -63,7 +63,16 @@ std::string describe(const event& e) {
 fake_unit& fake_hardware::add_unit(std::uint64_t base, spec::cap capability, spec::ecap extended) {
   units_.push_back(
       std::make_unique<fake_unit>(static_cast<unsigned>(units_.size()), base, capability, extended));
-  return *units_.back();
+  fake_unit& added = *units_.back();
+  added.load = [this](std::uint64_t address) { return seen_by_cpu(address); };
+  added.store = [this](std::uint64_t address, std::uint32_t data) {
+    const std::uint64_t word = address / sizeof(std::uint64_t) * sizeof(std::uint64_t);
+    const unsigned shift = (address - word) * 8;
+    const std::uint64_t kept = seen_by_cpu(word) & ~(std::uint64_t{0xffffffff} << shift);
+    memory_[word] = kept | std::uint64_t{data} << shift;
+    cpu_.erase(word);
+  };
+  return added;
 }
 
 void fake_hardware::record(event what) {

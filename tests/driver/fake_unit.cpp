@@ -85,6 +85,15 @@ void fake_unit::write(const place& at_place, std::uint64_t value, std::uint64_t 
   } else if (is(reg::fsts::layout)) {
     if (reg::fsts::pfo::get(static_cast<std::uint32_t>(value)) != 0) overflow_ = false;
     at<reg::fsts>() &= ~(value & reg::fsts::layout.write_one_to_clear());
+    run_queue(now_ns);
+  } else if (is(reg::iqt::layout)) {
+    at<reg::iqt>() = value;
+    run_queue(now_ns);
+  } else if (is(reg::iqa::layout)) {
+    if (reg::gsts::qies::get(static_cast<std::uint32_t>(at<reg::gsts>())) != 0)
+      return violation("IQA written while the queue is on");
+    if (at<reg::iqt>() != 0) violation("IQA written while IQT is not 0");
+    at<reg::iqa>() = value;
   } else if (is(reg::frcd_hi::layout)) {
     if (reg::frcd_hi::f::get(value) == 0) return;
     auto& hi = records_[at_place.index].second;
@@ -148,8 +157,13 @@ void fake_unit::global_command(std::uint32_t value, std::uint64_t now_ns) {
     ++commands;
     if (on && each.status == reg::gsts::tes::mask && (status & reg::gsts::rtps::mask) == 0)
       violation("TE set while RTPS = 0");
-    answer(each.name, each.withheld, now_ns,
-           [&status, on, bit = each.status] { status = on ? status | bit : status & ~std::uint64_t{bit}; });
+    const bool is_queue = each.status == reg::gsts::qies::mask;
+    if (is_queue && on && at<reg::iqa>() == 0) violation("QIE set without IQA");
+    if (is_queue && !on && at<reg::iqh>() != at<reg::iqt>()) violation("QIE cleared while IQH is not IQT");
+    answer(each.name, each.withheld, now_ns, [this, &status, on, is_queue, bit = each.status] {
+      status = on ? status | bit : status & ~std::uint64_t{bit};
+      if (is_queue) at<reg::iqh>() = 0;
+    });
   }
   for (const one_shot& each : shots) {
     if ((value & each.command) == 0) continue;
@@ -182,6 +196,46 @@ void fake_unit::advance(std::uint64_t now_ns) {
     pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(i));
     due.apply();
   }
+}
+
+// --- The invalidation queue
+
+// VT-d 6.5.2: descriptors are executed some time after the tail was written.
+void fake_unit::run_queue(std::uint64_t now_ns) {
+  if (reg::gsts::qies::get(static_cast<std::uint32_t>(at<reg::gsts>())) == 0 || waits_for("queue")) return;
+  answer("queue", false, now_ns, [this] { look_at_queue(); });
+}
+
+void fake_unit::look_at_queue() {
+  const auto has = [this](std::uint32_t bit) { return (at<reg::fsts>() & bit) != 0; };
+  const std::uint64_t base = at<reg::iqa>() & reg::iqa::address::mask;
+  while (at<reg::iqh>() != at<reg::iqt>() && !has(reg::fsts::iqe::mask) && !has(reg::fsts::ite::mask)) {
+    const std::uint64_t where = base + at<reg::iqh>();
+    const spec::invalidation_descriptor found{load(where), load(where + sizeof(std::uint64_t))};
+    if (wrong_descriptors != 0 && !found.is(spec::descriptor_type::wait)) {
+      --wrong_descriptors;
+      return queue_event(reg::fsts::iqe::mask);
+    }
+    if (found.is(spec::descriptor_type::wait)) {
+      if (withhold.wait_status) return;
+      if (std::exchange(unexpected_completion, false)) queue_event(reg::fsts::ice::mask);
+      const spec::wait_descriptor wait(found);
+      if (timed_out_devices != 0) {
+        --timed_out_devices;
+        queue_event(reg::fsts::ite::mask);
+      } else if (wait.status_write()) {
+        store(wait.status_address(), wait.status_data());
+      }
+    }
+    descriptors.push_back(found);
+    at<reg::iqh>() = (at<reg::iqh>() + sizeof(found)) % spec::queue_bytes(0);
+  }
+}
+
+void fake_unit::queue_event(std::uint32_t bit) {
+  const bool pending_before = fault_status() != 0;
+  at<reg::fsts>() |= bit;
+  if (!pending_before) event();
 }
 
 // --- Faults

@@ -3,6 +3,7 @@
 
 #include "vtd/spec/capability.h"
 #include "vtd/spec/fault.h"
+#include "vtd/spec/invalidation.h"
 #include "vtd/spec/registers.h"
 
 #include <cstdint>
@@ -30,6 +31,7 @@ public:
     bool icc = false;
     bool ivt = false;
     bool prs = false;
+    bool wait_status = false; ///< waits of the queue are never over
   };
   /// A register by what it is; `index` is that of a fault record.
   struct place {
@@ -71,11 +73,18 @@ public:
   spec::ecap extended;
   std::uint64_t latency_ns = 300; ///< from a command to its answer
   withheld_answers withhold;
-  bool silent = false;                 ///< nothing answers: reads give all ones, writes are lost
-  std::optional<std::uint64_t> caig;   ///< instead of what was asked for
-  std::optional<std::uint64_t> iaig;   ///< instead of what was asked for
-  std::function<void()> after_clear;   ///< called when software has cleared a fault record
-  std::vector<std::string> violations; ///< what a correct driver does not do
+  bool silent = false;               ///< nothing answers: reads give all ones, writes are lost
+  std::optional<std::uint64_t> caig; ///< instead of what was asked for
+  std::optional<std::uint64_t> iaig; ///< instead of what was asked for
+  /// The machine's memory for the queue, coherent: a word of 64 bits, and the store of 32.
+  std::function<std::uint64_t(std::uint64_t address)> load;
+  std::function<void(std::uint64_t address, std::uint32_t data)> store;
+  std::vector<spec::invalidation_descriptor> descriptors; ///< of the queue, as they were executed
+  unsigned wrong_descriptors = 0;                         ///< so many of the next ones are refused with IQE
+  unsigned timed_out_devices = 0;                         ///< so many of the next waits end in ITE instead
+  bool unexpected_completion = false;                     ///< the next wait finds ICE set
+  std::function<void()> after_clear;                      ///< called when software has cleared a fault record
+  std::vector<std::string> violations;                    ///< what a correct driver does not do
   std::vector<std::pair<std::uint64_t, std::uint32_t>> messages; ///< fault events sent: address, data
 
 private:
@@ -91,6 +100,9 @@ private:
   [[nodiscard]] std::uint32_t fault_status() const;
   void event();
   void send_event();
+  void queue_event(std::uint32_t bit);
+  void run_queue(std::uint64_t now_ns);
+  void look_at_queue();
 
   unsigned number_;
   std::uint64_t base_;

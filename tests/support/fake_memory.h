@@ -21,6 +21,7 @@ public:
   void store(std::uint64_t address, std::uint64_t value) { words_[address] = value; }
   /// Reads of this address fail from now on.
   void fail(std::uint64_t address) { failing_.insert(address); }
+  [[nodiscard]] bool fails(std::uint64_t address) const { return failing_.contains(address); }
   void heal() { failing_.clear(); }
   void set_delay(engine::picoseconds delay) { delay_ = delay; }
   [[nodiscard]] engine::picoseconds delay() const { return delay_; }

@@ -140,6 +140,34 @@ public:
     unit.table_answered(walker, ok, words, now_ps() + delay);
     return true;
   }
+  bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override {
+    descriptor_reads.push_back({wheel.now(), tag, address, {}});
+    dmar::descriptor_words words{};
+    for (unsigned word = 0; word < bytes / 8; ++word)
+      words[word] = memory.load(address + 8 * word);
+    if (hold_answers) {
+      held_descriptors.emplace_back(tag, words);
+    } else {
+      unit.descriptor_answered(tag, !memory.fails(address), words, now_ps() + memory.delay());
+    }
+    return true;
+  }
+  bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override {
+    status_writes.push_back({wheel.now(), data, address, {}});
+    const bool ok = !memory.fails(address);
+    if (ok) {
+      const std::uint64_t word = memory.load(address & ~std::uint64_t{7});
+      const unsigned shift = address % 8 * 8;
+      memory.store(address & ~std::uint64_t{7},
+                   (word & ~(std::uint64_t{0xffffffff} << shift)) | std::uint64_t{data} << shift);
+    }
+    if (hold_answers) {
+      held_status.push_back(tag);
+    } else {
+      unit.status_answered(tag, ok, now_ps() + data_delay);
+    }
+    return true;
+  }
   bool complete(unsigned /*port*/, void* cookie, dmar::completion how) override {
     responses.push_back({wheel.now(), id_of(cookie), 0, how});
     return true;
@@ -169,9 +197,14 @@ public:
   bool memory_works = true;
   bool hold_answers = false;
   std::vector<unsigned> held;
+  std::vector<std::pair<unsigned, dmar::descriptor_words>> held_descriptors;
+  std::vector<unsigned> held_status;
   std::vector<event> admissions;
   std::vector<event> forwards;
   std::vector<event> table_reads;
+  /// Of the invalidation queue; `id` is the tag, or the status data.
+  std::vector<event> descriptor_reads;
+  std::vector<event> status_writes;
   std::vector<event> responses;
   std::vector<std::pair<engine::cycle, spec::msi_message>> messages;
   std::vector<engine::cycle> drains;

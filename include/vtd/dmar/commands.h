@@ -3,6 +3,8 @@
 
 #include "vtd/dmar/config.h"
 #include "vtd/dmar/fault_recorder.h"
+#include "vtd/dmar/invalidation_queue.h"
+#include "vtd/dmar/invalidator.h"
 #include "vtd/dmar/observer.h"
 #include "vtd/dmar/pipeline.h"
 #include "vtd/dmar/ports.h"
@@ -21,7 +23,7 @@ class commands {
 public:
   commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
            remap::translator& translator, unit_state& state, pipeline& requests, protected_memory& protection,
-           fault_recorder& faults, unit_ports& ports);
+           fault_recorder& faults, invalidator& removal, invalidation_queue& queue, unit_ports& ports);
 
   // Software wrote the register (it is stored already); `seen` is the first edge after the write.
   void global_command(std::uint32_t value, engine::cycle seen);
@@ -34,25 +36,29 @@ public:
   [[nodiscard]] bool quiet() const { return quiet_; }
   [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
 
+  /// While the queue is in use the registers of the other interface do nothing: an order ends at once, with
+  /// CAIG or IAIG = 0. *Assumed:* software may not give it (VT-d 6.5.1), and what hardware makes of it no
+  /// source tells.
+  void refuse_context_command();
+  void refuse_iotlb_command();
   /// Is a context-cache (IOTLB) invalidation under way? Software may not touch the register then.
   [[nodiscard]] bool context_busy() const { return context_at_ != engine::never; }
   [[nodiscard]] bool iotlb_busy() const { return iotlb_at_ != engine::never || iotlb_draining_; }
-  /// Is a command waiting for requests to leave?
+  /// Is a command waiting for requests to leave, or for the queue to come to rest?
   [[nodiscard]] bool drains() const {
-    return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never;
+    return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never || queue_at_ != engine::never;
   }
   /// A write to the register of a command that is under way was dropped.
   void count_ignored() { ++ignored_; }
   /// `unit_statistics::ignored_orders`.
   [[nodiscard]] std::uint64_t ignored() const { return ignored_; }
-  [[nodiscard]] std::uint64_t invalidations() const { return invalidations_; }
-  void clear_statistics() { ignored_ = invalidations_ = 0; }
+  void clear_statistics() { ignored_ = 0; }
   void set_observer(unit_observer* observer) { observer_ = observer; }
   void reset();
 
 private:
-  [[nodiscard]] engine::cycle write_buffer_cycles() const;
-  [[nodiscard]] spec::iotlb_granularity iotlb_granularity_of(std::uint64_t order) const;
+  [[nodiscard]] context_order ordered_contexts() const;
+  [[nodiscard]] page_order ordered_pages() const;
   void start_global_command(engine::cycle now);
   void finish_global_command(engine::cycle now);
   void invalidate_contexts();
@@ -71,6 +77,8 @@ private:
   pipeline& requests_;
   protected_memory& protection_;
   fault_recorder& faults_;
+  invalidator& removal_;
+  invalidation_queue& queue_;
   unit_ports& ports_;
 
   // GCMD: the value to act on, and what of it is still to be finished.
@@ -79,6 +87,7 @@ private:
   engine::cycle root_at_ = engine::never;
   engine::cycle write_buffer_at_ = engine::never;
   engine::cycle enable_at_ = engine::never;
+  engine::cycle queue_at_ = engine::never;
   std::uint64_t enable_mark_ = 0;
 
   engine::cycle context_at_ = engine::never;
@@ -94,7 +103,6 @@ private:
 
   unit_observer* observer_ = nullptr;
   std::uint64_t ignored_ = 0;
-  std::uint64_t invalidations_ = 0;
 };
 
 } // namespace vtd::dmar

@@ -29,6 +29,17 @@ struct unit_timing {
   engine::cycle iotlb_invalidation_global = 32;
   engine::cycle iotlb_invalidation_domain = 32;
   engine::cycle iotlb_invalidation_page = 16;
+  /// From the edge that finds a descriptor in the invalidation queue to the edge at which its read asks for
+  /// the way to memory.
+  engine::cycle descriptor_fetch = 2;
+  /// From the edge that sees the read's data to the edge that moves IQH past the descriptor.
+  engine::cycle descriptor_decode = 1;
+  /// Descriptors that may be fetched and stand behind the one in execution, at most 256. 0: the next one is
+  /// fetched when its predecessor has ended.
+  unsigned queue_prefetch = 1;
+  /// From the edge at which all that a wait waits for is done to the edge at which its status write asks for
+  /// the way to memory.
+  engine::cycle status_write = 2;
   /// From the decision that blocks a request to its fault record, and from there to the event message.
   engine::cycle fault_recording = 1;
   engine::cycle event_message = 4;
@@ -60,6 +71,8 @@ struct unit_config {
   /// Whether a fault is dropped while a record of the same source-id waits (VT-d 7.3.1 leaves it to the
   /// part).
   bool compress_faults = false;
+  /// Whether a write of IQA sets IQH and IQT to 0 (VT-d 10.4.23). Two models of others do not do so.
+  bool queue_address_clears_pointers = true;
 
   [[nodiscard]] bool checks_translated() const { return protect_translated || caps.major_version() >= 2; }
   [[nodiscard]] bool needs_write_buffer_flush() const { return caps.cap.rwbf() || hidden_write_buffer; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/event_message.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/register_file.h"
 #include "vtd/remap/access.h"
@@ -22,8 +23,6 @@ struct fault_report {
   bool suppressed = false;
 };
 
-struct unit_observer;
-
 /// Who wants to see every fault of a unit.
 struct fault_observer {
   fault_observer() = default;
@@ -37,7 +36,7 @@ struct fault_observer {
 class fault_recorder {
 public:
   fault_recorder(const unit_config& config, register_file& registers, unit_ports& ports)
-      : config_(config), registers_(registers), ports_(ports) {}
+      : config_(config), registers_(registers), event_(config, registers, ports) {}
 
   /// A request was blocked in cycle `now`.
   void log(const remap::dma_access& access, const remap::translation& result, engine::cycle now);
@@ -45,17 +44,22 @@ public:
   void step(engine::cycle now);
   [[nodiscard]] engine::cycle next_work() const;
 
+  /// The invalidation queue met an error: FSTS.IQE, and the fault event (VT-d 6.5.2.10, 7.4).
+  void queue_failed(engine::cycle now);
+
   /// Software wrote FSTS or a record: PPF and IP follow what is left.
   void status_written();
-  /// Software wrote FECTL: with IM cleared a pending event goes out, with IM set a message that has not gone
-  /// yet stays pending. `seen`: the first edge after the write.
-  void control_written(engine::cycle seen);
+  /// Software wrote FECTL; as `event_message::control_written`.
+  void control_written(engine::cycle seen) { event_.control_written(seen); }
 
   /// Neither DMA nor interrupts are remapped any more: the next fault goes into record 0 (VT-d 7.3.1).
   void remapping_is_off() { next_record_ = 0; }
 
   void set_observer(fault_observer* observer) { observer_ = observer; }
-  void set_unit_observer(unit_observer* observer) { unit_observer_ = observer; }
+  void set_unit_observer(unit_observer* observer) {
+    unit_observer_ = observer;
+    event_.set_observer(observer);
+  }
   [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   void reset();
@@ -68,18 +72,16 @@ private:
     engine::cycle due = 0;
   };
   bool record(const entry& fault);
-  void raise_event(engine::cycle now);
   [[nodiscard]] bool any_record_pending() const;
   /// Does a record that software has not freed hold a fault of this requester?
   [[nodiscard]] bool is_recorded(spec::source_id source) const;
 
   const unit_config& config_;
   register_file& registers_;
-  unit_ports& ports_;
+  fault_event event_;
   fault_observer* observer_ = nullptr;
   unit_observer* unit_observer_ = nullptr;
   std::deque<entry> waiting_;
-  engine::cycle message_at_ = engine::never;
   unsigned next_record_ = 0;
   bool event_due_ = false;
   std::uint64_t recorded_ = 0;

@@ -99,13 +99,21 @@ struct walk_event {
   unsigned reads = 0;
 };
 
-/// The way to memory was taken at `at`, by what was told last before (a table read or a request), or became
-/// free at `until`. Both are told of one turn only when its end was not known at its beginning.
+/// The way to memory was taken at `at`, by what was told last before (a table read, a request or the queue),
+/// or became free at `until`. Both are told of one turn only when its end was not known at its beginning.
 struct memory_port_event {
   bool taken = false;
   engine::cycle at = 0;
   /// The edge from which on it is free; `never`: not known yet.
   engine::cycle until = engine::never;
+};
+
+/// The invalidation queue takes its turn on the way to memory: a descriptor is fetched, or the status of a
+/// wait is written.
+struct queue_access_event {
+  bool write = false;
+  engine::cycle at = 0;
+  std::uint64_t address = 0;
 };
 
 /// A request, or a page's worth of it, that passed at once (loosely timed). It has no number and takes no
@@ -126,14 +134,18 @@ struct passage_event {
   std::uint64_t host_address = 0;
 };
 
-/// What software can order through registers.
+/// What software can order through registers and the invalidation queue.
 enum class unit_command : std::uint8_t {
   set_root_table,
   write_buffer_flush,
   translation,
   protected_memory,
   context_invalidation,
-  iotlb_invalidation
+  iotlb_invalidation,
+  invalidation_queue,
+  /// Descriptors of the queue: all but waits, and waits.
+  queued_invalidation,
+  queued_wait
 };
 
 enum class command_step : std::uint8_t {
@@ -150,9 +162,12 @@ struct command_event {
   unit_command what = unit_command::translation;
   command_step step = command_step::begun;
   engine::cycle at = 0;
-  /// `translation`, `protected_memory`: what it is switched to. `set_root_table`: the table's address.
+  /// `translation`, `protected_memory`, `invalidation_queue`: what it is switched to. `set_root_table`: the
+  /// table's address.
   bool on = false;
   std::uint64_t root_table = 0;
+  /// `queued_invalidation`, `queued_wait`: the descriptor.
+  spec::invalidation_descriptor descriptor{};
   /// Invalidations: CIRG or IIRG as ordered; from `effective` on also what was done (CAIG, IAIG; `none`:
   /// nothing). The one that does not belong to the command is `none`.
   spec::context_granularity context_asked = spec::context_granularity::none;
@@ -181,6 +196,7 @@ struct unit_observer {
   virtual void on_request(const request_event& /*event*/) {}
   virtual void on_walk(const walk_event& /*event*/) {}
   virtual void on_memory_port(const memory_port_event& /*event*/) {}
+  virtual void on_queue_access(const queue_access_event& /*event*/) {}
   virtual void on_passage(const passage_event& /*event*/) {}
   virtual void on_command(const command_event& /*event*/) {}
   /// A fault record was due; as `fault_observer::on_fault`.

@@ -17,6 +17,16 @@
 
 namespace vtd::dmar {
 
+/// Another part of the unit that uses its way to memory: the invalidation queue.
+struct memory_client {
+  memory_client() = default;
+  memory_client(const memory_client&) = delete;
+  memory_client& operator=(const memory_client&) = delete;
+  virtual ~memory_client() = default;
+  /// It is this one's turn in cycle `now`: it sends something. Return value as of `unit_ports::forward`.
+  virtual bool take_port(engine::cycle now) = 0;
+};
+
 /// The way of a request through one unit, cycle by cycle: admission, look-up, walk, forward, response. The
 /// steps of one cycle and their order are those of docs/microarchitecture.md, section 3; one member function
 /// each.
@@ -35,6 +45,8 @@ public:
     memory_port_at_ = seen;
     tell_port(false, seen);
   }
+  /// `who` takes one turn on the way to memory, behind table reads and before requests; null: nobody does.
+  void want_port(memory_client* who) { guest_ = who; }
   void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
 
   // The steps of cycle `now`, in this order.
@@ -276,6 +288,7 @@ private:
   unsigned waiting_ports_ = 0;
   unsigned responses_ = 0;
   bool direct_given_ = false;
+  memory_client* guest_ = nullptr;
   unit_observer* observer_ = nullptr;
   unit_statistics statistics_{};
 };

@@ -5,6 +5,7 @@
 #include "vtd/remap/access.h"
 #include "vtd/spec/message.h"
 
+#include <array>
 #include <cstdint>
 
 namespace vtd::dmar {
@@ -29,6 +30,9 @@ enum class completion : std::uint8_t {
   /// The unit blocked it: a translation fault, a protected region, the interrupt range.
   blocked
 };
+
+/// A descriptor of the invalidation queue as it lies in memory: two words, or four of a queue with IQA.DW.
+using descriptor_words = std::array<std::uint64_t, 4>;
 
 /// A part of a request that lies in one page, on its way to memory.
 struct forwarded {
@@ -61,10 +65,18 @@ struct unit_ports {
   /// A table read leaves for memory; return value as for `forward`. Ends with `unit::table_answered(walker,
   /// ...)`.
   virtual bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) = 0;
+  /// A read of `bytes` (16 or 32) of the invalidation queue leaves for memory; it sees what the CPU's cache
+  /// holds, whatever ECAP.C says. Return value as for `forward`. Ends with `unit::descriptor_answered(tag,
+  /// ...)`.
+  virtual bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) = 0;
+  /// The status data of an invalidation wait leaves for memory; as for `read_descriptor`. Ends with
+  /// `unit::status_answered(tag, ...)`.
+  virtual bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) = 0;
   /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)`
   /// says so.
   virtual bool complete(unsigned port, void* cookie, completion how) = 0;
-  /// A message of the unit itself (fault event): compatibility format, never remapped (VT-d 5.1.6).
+  /// A message of the unit itself (fault event, invalidation event): compatibility format, never remapped
+  /// (VT-d 5.1.6).
   virtual void send_message(const spec::msi_message& message) = 0;
   /// How long draining the chipset's write buffer takes from now, and the draining itself at its end
   /// (GCMD.WBF).

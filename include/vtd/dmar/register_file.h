@@ -52,7 +52,7 @@ public:
   /// Does this part have the register?
   template <class Register>
   [[nodiscard]] bool has() const {
-    return Register::layout.exists(caps_.cap.value, caps_.ecap.value);
+    return exists(Register::layout);
   }
   template <class Register>
   [[nodiscard]] std::uint32_t offset_of(unsigned index = 0) const {
@@ -75,7 +75,7 @@ public:
   template <class Visitor>
   void for_each(Visitor&& visit) const {
     for (const spec::register_layout& layout : spec::reg::all_registers()) {
-      if (!layout.exists(caps_.cap.value, caps_.ecap.value)) continue;
+      if (!exists(layout)) continue;
       const unsigned records = layout.base == spec::register_base::fault ? caps_.cap.fault_records() : 1;
       for (unsigned index = 0; index < records; ++index) {
         const std::uint32_t offset = base_of(layout.base) + layout.offset + 16 * index;
@@ -108,6 +108,10 @@ private:
     }
     return 0;
   }
+  [[nodiscard]] bool exists(const spec::register_layout& layout) const {
+    return layout.exists_in(revision(), caps_.cap.value, caps_.ecap.value);
+  }
+  [[nodiscard]] spec::spec_revision revision() const;
   [[nodiscard]] std::uint64_t unimplemented(const spec::register_layout& layout) const;
 
   remap::capabilities caps_;

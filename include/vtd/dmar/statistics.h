@@ -29,6 +29,12 @@ struct unit_statistics {
   std::uint64_t blocked_unlogged = 0;
   std::uint64_t interrupts = 0;
   std::uint64_t invalidations = 0;
+  /// Descriptors of the invalidation queue that were begun, and of these: waits, and those for the interrupt
+  /// entry cache; and the queue's errors.
+  std::uint64_t descriptors = 0;
+  std::uint64_t waits = 0;
+  std::uint64_t interrupt_entry_invalidations = 0;
+  std::uint64_t queue_errors = 0;
   /// Register writes that were dropped because the command of that register was under way (GCMD, CCMD, IVA
   /// and IOTLB); an access of 8 bytes is one.
   std::uint64_t ignored_orders = 0;

@@ -4,6 +4,8 @@
 #include "vtd/dmar/commands.h"
 #include "vtd/dmar/config.h"
 #include "vtd/dmar/fault_recorder.h"
+#include "vtd/dmar/invalidation_queue.h"
+#include "vtd/dmar/invalidator.h"
 #include "vtd/dmar/pipeline.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/protected_memory.h"
@@ -53,6 +55,9 @@ public:
   bool offer(unsigned port, const request& what, engine::picoseconds now);
   void answered(unsigned slot, bool ok, engine::picoseconds now);
   void table_answered(unsigned walker, bool ok, const remap::table_words& words, engine::picoseconds now);
+  /// `words` of a 16-byte descriptor: the first two.
+  void descriptor_answered(unsigned tag, bool ok, const descriptor_words& words, engine::picoseconds now);
+  void status_answered(unsigned tag, bool ok, engine::picoseconds now);
   void memory_port_free(engine::picoseconds now);
   void response_taken(unsigned port, engine::picoseconds now);
 
@@ -81,7 +86,7 @@ public:
   void leave(std::uint64_t sequence) {
     pipeline_.leave(sequence);
     // Somebody may be waiting for this one.
-    if (commands_.drains()) wake_for(owning_wheel().now() + 1);
+    if (commands_.drains() || queue_.drains()) wake_for(owning_wheel().now() + 1);
   }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {
@@ -138,6 +143,7 @@ private:
     std::uint64_t value = 0;
   };
   void write_now(const posted_write& write);
+  void queue_register_written(std::uint32_t offset, engine::cycle at);
   bool write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);
 
   unit_config config_;
@@ -148,6 +154,8 @@ private:
   unit_state state_;
   pipeline pipeline_;
   fault_recorder faults_;
+  invalidator removal_;
+  invalidation_queue queue_;
   commands commands_;
   bool stepping_ = false;
   std::deque<posted_write> posted_;

@@ -19,6 +19,8 @@ struct unit_state {
   bool translation_enabled = false;
   /// The root table in use, latched by SRTP.
   std::uint64_t root_table = 0;
+  /// TTM, latched with it (VT-d 10.4.6); 0: legacy mode.
+  std::uint8_t table_mode = 0;
   const protected_memory& protection;
   /// `unit_config::checks_translated`.
   bool checks_translated;

@@ -30,6 +30,8 @@ enum class unit_step : std::uint8_t {
   queue_off,               ///< GSTS.QIES did not fall
   write_buffer_flush,      ///< GSTS.WBFS did not fall
   root_table_pointer,      ///< GSTS.RTPS did not rise
+  queue_on,                ///< GSTS.QIES did not rise
+  queued_invalidation,     ///< the status of a wait was not written, or the unit refused a descriptor
   context_invalidation,    ///< CCMD.ICC did not fall, or CAIG reports less than was asked
   iotlb_invalidation,      ///< IOTLB.IVT did not fall, or IAIG reports less than was asked
   fault_interrupt,         ///< no interrupt vector

@@ -5,6 +5,7 @@
 #include "vtd/driver/error.h"
 #include "vtd/driver/fault_records.h"
 #include "vtd/driver/hardware.h"
+#include "vtd/driver/invalidation_queue.h"
 #include "vtd/driver/omit.h"
 #include "vtd/driver/root_table.h"
 #include "vtd/spec/capability.h"
@@ -20,10 +21,12 @@ namespace vtd::driver {
 struct unit_options {
   std::uint64_t timeout_ns = 1'000'000'000; ///< for every hand-shake with the unit
   bool write_buffer_quirk = false;          ///< flush the write buffer although CAP.RWBF = 0
+  bool use_queue = true;                    ///< invalidate by the queue where ECAP.QI = 1, else by registers
 };
 
 /// One remapping unit: its registers, its root table, and the hand-shakes. VT-d 10.4
-/// Register-based invalidation only. Everything throws unit_error when the unit does not answer in time.
+/// Invalidation by the queue once `enable_queue` has switched it on, else by registers. Everything throws
+/// unit_error when the unit does not answer in time.
 class unit {
 public:
   /// Reads VER, CAP and ECAP. Throws unit_error (step probe) when nothing answers or the values make no
@@ -56,12 +59,18 @@ public:
   /// Switches off what firmware left on: translation, interrupt remapping, the invalidation queue; clears old
   /// fault records and masks the fault event.
   void quiesce();
-  /// Write-buffer flush, root table, global invalidations, fault event. After it, enable() may follow.
+  /// The invalidation queue on, where the unit has one and the options want it. The register interface may
+  /// not be used from then on. VT-d 6.5.2
+  void enable_queue();
+  /// Null: invalidations go through registers.
+  [[nodiscard]] const invalidation_queue* queue() const { return queue_.get(); }
+  /// Write-buffer flush, the queue if it is not on yet, root table, global invalidations, fault event. After
+  /// it, enable() may follow.
   /// `on_fault` is called from the interrupt handler; it should call handle_faults.
   void prepare(std::function<void()> on_fault);
   /// Translation on, then protected memory off.
   void enable();
-  /// Translation off.
+  /// Translation off, then the queue.
   void disable();
   [[nodiscard]] bool enabled() const { return enabled_; }
 
@@ -90,8 +99,12 @@ private:
   template <class Status>
   void switch_off(unit_step step, std::uint32_t bit);
   void mask_fault_event(bool masked);
-  void invalidate_context(std::uint64_t command);
-  void invalidate_iotlb(std::uint64_t command);
+  void invalidate_context(const spec::context_cache_descriptor& what);
+  void invalidate_context_by_register(const spec::context_cache_descriptor& what);
+  void invalidate_iotlb(spec::iotlb_descriptor what);
+  void invalidate_iotlb_by_register(const spec::iotlb_descriptor& what);
+  void submit(const spec::invalidation_descriptor& what);
+  void disable_queue();
   void set_up_fault_event(std::function<void()> on_fault);
   void protected_memory_off();
 
@@ -105,6 +118,7 @@ private:
   spec::cap capability_;
   spec::ecap extended_;
   root_table tables_;
+  std::unique_ptr<invalidation_queue> queue_;
   std::unique_ptr<interrupt_vector> fault_vector_;
   bool enabled_ = false;
 };

@@ -72,15 +72,15 @@ private:
   struct outgoing : tlm::tlm_generic_payload {
     outgoing();
     ~outgoing() override;
-    enum class kind : std::uint8_t { piece, table, message } what = kind::piece;
-    /// The slot or walker of the unit that waits for it.
+    enum class kind : std::uint8_t { piece, table, descriptor, status, message } what = kind::piece;
+    /// The slot, walker or tag of the unit that waits for it.
     unsigned slot = 0;
     /// The upstream transaction it is a piece of.
     tlm::tlm_generic_payload* original = nullptr;
     bool request_ended = false;
     /// Byte enables of a zero-length read.
     unsigned char no_byte = TLM_BYTE_DISABLED;
-    std::array<std::uint64_t, 2> words{};
+    dmar::descriptor_words words{};
     dma_extension attributes;
   };
   // One that reads a table, and says so.
@@ -115,6 +115,8 @@ private:
   void accepted(unsigned port, void* cookie) override;
   bool forward(const dmar::forwarded& piece) override;
   bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override;
+  bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override;
+  bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override;
   bool complete(unsigned port, void* cookie, dmar::completion how) override;
   void send_message(const spec::msi_message& message) override;
   engine::picoseconds write_buffer_drain_time() override;
@@ -129,7 +131,7 @@ private:
   static void block(tlm::tlm_generic_payload& trans);
   outgoing& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset, std::uint32_t length,
                           std::uint64_t address, spec::source_id source);
-  outgoing& table_payload(std::uint64_t address, unsigned bytes);
+  outgoing& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
   static void prepare(outgoing& payload, tlm::tlm_command command, std::uint64_t address, unsigned char* data,
                       unsigned bytes);
   bool send(downstream_socket& socket, outgoing& payload);
