@@ -428,7 +428,6 @@ bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint
   write.request_ended = false;
   write.slot = tag;
   write.words[0] = data;
-  write.clear_extension(&write.table);
   prepare(write, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(write.words.data()),
           sizeof(data));
   return send(memory, write);

@@ -159,6 +159,27 @@ bool model_machine::read_table(unsigned walker, std::uint64_t address, unsigned 
   return true;
 }
 
+bool model_machine::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
+  vtd::dmar::descriptor_words words{};
+  const bool ok = guest_memory::contains(address, bytes);
+  for (unsigned word = 0; ok && word < bytes / 8; ++word)
+    words[word] = memory_.load(address + 8 * std::uint64_t{word});
+  world_->unit.descriptor_answered(tag, ok, words, now());
+  return true;
+}
+
+bool model_machine::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
+  const std::uint64_t word = address & ~std::uint64_t{7};
+  const bool ok = guest_memory::contains(word, 8);
+  if (ok) {
+    const unsigned shift = address % 8 * 8;
+    memory_.store(word, (memory_.load(word) & ~(std::uint64_t{0xffffffff} << shift)) | std::uint64_t{data}
+                                                                                           << shift);
+  }
+  world_->unit.status_answered(tag, ok, now());
+  return true;
+}
+
 bool model_machine::complete(unsigned /*port*/, void* /*cookie*/, vtd::dmar::completion how) {
   blocked_ = how == vtd::dmar::completion::blocked;
   return true;
