@@ -67,7 +67,7 @@ fake_unit& fake_hardware::add_unit(std::uint64_t base, spec::cap capability, spe
   added.load = [this](std::uint64_t address) { return seen_by_cpu(address); };
   added.store = [this](std::uint64_t address, std::uint32_t data) {
     const std::uint64_t word = address / sizeof(std::uint64_t) * sizeof(std::uint64_t);
-    const unsigned shift = (address - word) * 8;
+    const auto shift = static_cast<unsigned>(address - word) * 8;
     const std::uint64_t kept = seen_by_cpu(word) & ~(std::uint64_t{0xffffffff} << shift);
     memory_[word] = kept | std::uint64_t{data} << shift;
     cpu_.erase(word);
