@@ -33,7 +33,6 @@ spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked) {
 
 spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked) {
   spec::ecap out = real;
-  mask<spec::ecap::qi_field>(out.value, "QI", masked);
   mask<spec::ecap::dt_field>(out.value, "DT", masked);
   mask<spec::ecap::ir_field>(out.value, "IR", masked);
   mask<spec::ecap::eim_field>(out.value, "EIM", masked);

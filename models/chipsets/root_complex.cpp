@@ -85,6 +85,10 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.iotlb_invalidation_global = timing.cycles(timing.iotlb_invalidation_global);
   t.iotlb_invalidation_domain = timing.cycles(timing.iotlb_invalidation_domain);
   t.iotlb_invalidation_page = timing.cycles(timing.iotlb_invalidation_page);
+  t.descriptor_fetch = timing.cycles(timing.descriptor_fetch);
+  t.descriptor_decode = timing.cycles(timing.descriptor_decode);
+  t.queue_prefetch = timing.queue_prefetch;
+  t.status_write = timing.cycles(timing.status_write);
   t.fault_recording = timing.cycles(timing.fault_recording);
   t.event_message = timing.cycles(timing.event_message);
   out.whole_domain_tables = timing.whole_domain_tables;

@@ -32,6 +32,7 @@ constexpr rule policy_name{"policy", 0, 0};
 constexpr rule yes_or_no{"flag", 0, 0};
 constexpr rule request_count{"requests", 1, 4096};
 constexpr rule walk_count{"walks", 1, 1024};
+constexpr rule descriptor_count{"descriptors", 0, 256};
 constexpr rule line_count{"lines", 0, 1 << 20};
 constexpr rule bandwidth{"MB/s", 1, 1e6};
 constexpr rule payload_size{"bytes", 128, 4096};
@@ -69,6 +70,10 @@ void visit_parameters(Preset& p, Visit visit) {
   visit(text("iotlb_invalidation_global"), duration, p.iotlb_invalidation_global);
   visit(text("iotlb_invalidation_domain"), duration, p.iotlb_invalidation_domain);
   visit(text("iotlb_invalidation_page"), duration, p.iotlb_invalidation_page);
+  visit(text("descriptor_fetch"), duration, p.descriptor_fetch);
+  visit(text("descriptor_decode"), duration, p.descriptor_decode);
+  visit(text("queue_prefetch"), descriptor_count, p.queue_prefetch);
+  visit(text("status_write"), duration, p.status_write);
   visit(text("whole_domain_tables"), yes_or_no, p.whole_domain_tables);
   visit(text("fault_recording"), duration, p.fault_recording);
   visit(text("event_message"), duration, p.event_message);
