@@ -27,7 +27,7 @@ machine_trace::machine_trace(const std::filesystem::path& file, const run_result
     units_.push_back(std::make_unique<unit_trace>(
         file_, machine.wheel().timebase(),
         unit_trace::place{static_cast<unsigned>(i + 1), fmt::format("unit {} at {:#x}", data.name, data.base),
-                          ports, hardware.config().timing.walkers}));
+                          ports, hardware.config().timing.walkers, hardware.config().caps.ecap.qi()}));
     hardware.set_observer(units_.back().get());
   }
 }

@@ -201,7 +201,9 @@ unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, cons
   for (unsigned walker = 0; walker < walkers_.size(); ++walker)
     name_track(first_walker_ + walker, fmt::format("walker {}", walker));
   name_track(memory_track_, "memory port");
-  for (unsigned what = 0; what < orders_.size(); ++what)
+  const auto orders =
+      where.queue ? orders_.size() : static_cast<std::size_t>(unit_command::invalidation_queue);
+  for (unsigned what = 0; what < orders; ++what)
     name_track(first_command_ + what, fmt::format("command: {}", to_string(static_cast<unit_command>(what))));
   name_track(fault_track_, "faults");
   name_track(message_track_, "interrupt messages");

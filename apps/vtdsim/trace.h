@@ -29,6 +29,8 @@ public:
     /// Who stands at which port.
     std::vector<std::string> ports;
     unsigned walkers = 1;
+    /// It has an invalidation queue: tracks for what that does.
+    bool queue = false;
   };
   unit_trace(trace_file& out, const vtd::engine::clock& timebase, const place& where);
 
