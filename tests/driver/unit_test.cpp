@@ -487,8 +487,8 @@ TEST_P(unit_waits, end_at_once_when_the_unit_has_gone) {
     const bool in_memory = GetParam().step == unit_step::queued_invalidation;
     const std::string place = in_memory ? "FSTS" : waited_for.substr(0, waited_for.find('.'));
     const std::string wanted = waited_for.substr(0, waited_for.find(' '));
-    EXPECT_THAT(error.what(), HasSubstr(place + " reads all ones, the unit has stopped answering; expected " +
-                                        wanted));
+    EXPECT_THAT(error.what(),
+                HasSubstr(place + " reads all ones, the unit has stopped answering; expected " + wanted));
   }
   EXPECT_LT(m.hw.now_ns - start, timeout_ns / 10);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any text as a board: an error in one line that names the file, or a board whose units have places of their own
-// and whose table is sound.
+// Any text as a board: an error in one line that names the file, or a board whose units have places of their
+// own and whose table is sound.
 
 #include "vtd/driver/dmar_parser.h"
 #include "vtd/models/board_error.h"
@@ -20,8 +20,8 @@ constexpr const char* file = "fuzz.json";
 void check(const vtd::models::board& board) {
   for (std::size_t i = 0; i < board.units.size(); ++i) {
     const auto& unit = board.units[i];
-    const auto bytes = vtd::spec::register_block_bytes(vtd::spec::cap{unit.cap.value},
-                                                       vtd::spec::ecap{unit.ecap.value});
+    const auto bytes =
+        vtd::spec::register_block_bytes(vtd::spec::cap{unit.cap.value}, vtd::spec::ecap{unit.ecap.value});
     for (std::size_t j = 0; j < i; ++j) {
       const std::uint64_t other = board.units[j].base.value;
       if (other >= unit.base.value && other < unit.base.value + bytes) __builtin_trap();

@@ -19,8 +19,8 @@ struct data_file {
   std::filesystem::path path;
 };
 
-/// All JSON files in the folder `kind` ("boards", "presets", "drams") of the directories, by name; of two files with
-/// one name the first directory's.
+/// All JSON files in the folder `kind` ("boards", "presets", "drams") of the directories, by name; of two
+/// files with one name the first directory's.
 [[nodiscard]] std::vector<data_file> list_data_files(std::string_view kind,
                                                      const std::vector<std::filesystem::path>& directories);
 

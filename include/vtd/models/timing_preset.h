@@ -56,8 +56,8 @@ struct timing_preset {
   known<double> iotlb_invalidation_page;
   known<double> descriptor_fetch; ///< of the invalidation queue, besides the read of memory
   known<double> descriptor_decode;
-  known<unsigned> queue_prefetch; ///< descriptors fetched ahead of the one in execution
-  known<double> status_write;     ///< of a wait, besides the write to memory
+  known<unsigned> queue_prefetch;  ///< descriptors fetched ahead of the one in execution
+  known<double> status_write;      ///< of a wait, besides the write to memory
   known<bool> whole_domain_tables; ///< page-selective with IH = 0 drops the domain's non-leaf entries, not
                                    ///< the range's
   known<double> fault_recording;
