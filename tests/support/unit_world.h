@@ -66,8 +66,9 @@ public:
     const std::uint64_t id = 1000000 + responses.size();
     offer(id, source, kind, address, length);
     settle();
-    event last = responses.back();
-    last.address = last.how == dmar::completion::done ? forwards.back().address : 0;
+    // None where a reset threw it away.
+    event last = responses.empty() ? event{} : responses.back();
+    last.address = last.how == dmar::completion::done && !forwards.empty() ? forwards.back().address : 0;
     return last;
   }
   event read(spec::source_id source, std::uint64_t address) {

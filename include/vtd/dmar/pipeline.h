@@ -81,8 +81,8 @@ public:
     return next_sequence_++;
   }
   void leave(std::uint64_t sequence) {
-    // Nearly always nobody else is inside.
-    if (suspended_.back().first != sequence) [[unlikely]]
+    // Nearly always nobody else is inside; after a reset nobody at all.
+    if (suspended_.empty() || suspended_.back().first != sequence) [[unlikely]]
       return leave_early(sequence);
     suspended_.pop_back();
   }
