@@ -52,8 +52,8 @@ std::uint64_t unit::read_register(std::uint32_t offset, unsigned bytes, picoseco
   register_file then = registers_;
   for (const posted_write& write : posted_) {
     if (write.at > at) break;
-    for (unsigned half = 0; half < write.bytes; half += 4)
-      then.write_dword(write.offset + half, static_cast<std::uint32_t>(write.value >> (8 * half)));
+    for (unsigned at_byte = 0; at_byte < write.bytes; at_byte += 4)
+      then.write_dword(write.offset + at_byte, write.half(at_byte));
   }
   return then.read_bytes(offset, bytes);
 }
@@ -75,10 +75,8 @@ void unit::write_now(const posted_write& write) {
   // (VT-d 10.2).
   const std::uint64_t before = commands_.ignored();
   bool dropped = false;
-  for (unsigned half = 0; half < write.bytes; half += 4) {
-    const auto value = static_cast<std::uint32_t>(write.value >> (8 * half));
-    dropped |= !write_dword(write.offset + half, value, write.at + 1);
-  }
+  for (unsigned at_byte = 0; at_byte < write.bytes; at_byte += 4)
+    dropped |= !write_dword(write.offset + at_byte, write.half(at_byte), write.at + 1);
   if (dropped && commands_.ignored() == before) commands_.count_ignored();
 }
 

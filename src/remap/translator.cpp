@@ -7,8 +7,6 @@
 
 namespace vtd::remap {
 
-using spec::fault_condition;
-
 translator::translator(std::string unit, const capabilities& caps, const cache_shapes& shapes)
     : unit_(std::move(unit)), rules_(caps), caches_(shapes) {
   // Six levels take 64 bits; MGAW says how many of them the part has.

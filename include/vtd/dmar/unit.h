@@ -141,6 +141,9 @@ private:
     std::uint32_t offset = 0;
     unsigned bytes = 0;
     std::uint64_t value = 0;
+    [[nodiscard]] std::uint32_t half(unsigned at_byte) const {
+      return static_cast<std::uint32_t>(at_byte == 0 ? value : value >> 32);
+    }
   };
   void write_now(const posted_write& write);
   void queue_register_written(std::uint32_t offset, engine::cycle at);

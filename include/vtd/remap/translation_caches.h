@@ -46,7 +46,7 @@ struct page_tag {
     return static_cast<std::uint16_t>(packed >> domain_shift);
   }
   [[nodiscard]] static std::uint64_t number_of(std::uint64_t packed) {
-    return (packed & spec::low_bits(domain_shift)) >> (std::countr_zero(packed) + 1);
+    return (packed & spec::low_bits(domain_shift)) >> std::countr_zero(packed) >> 1;
   }
   [[nodiscard]] static unsigned level_of(std::uint64_t packed) {
     return static_cast<unsigned>(std::countr_zero(packed)) / 9 + 1;
