@@ -22,8 +22,13 @@ unsigned checked_walkers(const unit_config& config) {
   return walkers;
 }
 
+pipeline::passage::way way_of(completion how) {
+  return how == completion::aborted ? pipeline::passage::way::aborted : pipeline::passage::way::blocked;
+}
+
 // How a request ends that a fault condition stops.
-completion ending_of(const remap::dma_access& access, const remap::translation& result) {
+[[gnu::cold, gnu::noinline]] completion ending_of(const remap::dma_access& access,
+                                                  const remap::translation& result) {
   return access.type == remap::address_type::translation_request &&
                  spec::aborts_translation_request(result.condition)
              ? completion::aborted
@@ -413,18 +418,12 @@ pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& m
   if (!result.allowed()) {
     ++statistics_.faults;
     faults_.on_fault(piece.access, result, now + out.cycles);
-    if (ending_of(piece.access, result) == completion::aborted) out.leads = passage::way::aborted;
+    out.leads = way_of(ending_of(piece.access, result));
     tell(piece, out, now, &result, &cost);
     return out;
   }
   if (may_not_leave(piece.access, result, piece.length)) {
-    if (const auto reply = answer_to(piece, result)) {
-      ++statistics_.translations;
-      out.leads = passage::way::answered;
-      out.address = reply->value;
-    } else {
-      ++statistics_.blocked_unlogged;
-    }
+    end_inside(piece, result, out);
     tell(piece, out, now, &result, &cost);
     return out;
   }

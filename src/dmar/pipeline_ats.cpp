@@ -51,6 +51,16 @@ void pipeline::end_inside(std::uint32_t id, const remap::translation& result, cy
   end(id, completion::done);
 }
 
+void pipeline::end_inside(const request& piece, const remap::translation& result, passage& out) {
+  if (const auto reply = answer_to(piece, result)) {
+    ++statistics_.translations;
+    out.leads = passage::way::answered;
+    out.address = reply->value;
+  } else {
+    ++statistics_.blocked_unlogged;
+  }
+}
+
 std::optional<translation> pipeline::probe_translation(const request& what,
                                                        remap::memory_port& memory) const {
   if (lane_of(what.access, what, what.length, state_.translation_enabled) != lane::translate) return {};

@@ -257,12 +257,13 @@ unsigned remapping_unit::fill_in(tlm::tlm_generic_payload& trans, spec::ats::tra
 }
 
 // What passes at once and does not leave the unit.
-void remapping_unit::end_inside(tlm::tlm_generic_payload& trans, const dmar::unit::passage& way) {
-  using leads = dmar::pipeline::passage::way;
+void remapping_unit::end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline::passage::way leads,
+                                std::uint64_t address) {
+  using way = dmar::pipeline::passage::way;
   trans.set_dmi_allowed(false);
-  if (way.leads == leads::answered) {
-    fill_in(trans, {way.address});
-  } else if (way.leads == leads::aborted) {
+  if (leads == way::answered) {
+    fill_in(trans, {address});
+  } else if (leads == way::aborted) {
     abort(trans);
   } else {
     block(trans);
@@ -323,7 +324,7 @@ struct remapping_unit::blocking_request {
   }
   whole.time = leaves;
   if (way.leads >= dmar::pipeline::passage::way::blocked) [[unlikely]] {
-    end_inside(trans, way);
+    end_inside(trans, way.leads, way.address);
     return false;
   }
   downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;

@@ -206,6 +206,7 @@ private:
   }
   // Of a request that the tables allow: what may not leave ends here.
   void end_inside(std::uint32_t id, const remap::translation& result, engine::cycle now);
+  [[gnu::cold]] void end_inside(const request& piece, const remap::translation& result, passage& out);
   // What a translation request is answered that the tables did not stop; nothing: it is no request that PCIe
   // knows.
   [[nodiscard]] std::optional<spec::ats::translation> answer_to(const request& what,

@@ -134,7 +134,8 @@ private:
   static void block(tlm::tlm_generic_payload& trans);
   static void abort(tlm::tlm_generic_payload& trans);
   static unsigned fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer);
-  [[gnu::cold]] static void end_inside(tlm::tlm_generic_payload& trans, const dmar::unit::passage& way);
+  [[gnu::cold]] static void end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline::passage::way leads,
+                                       std::uint64_t address);
   outgoing& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset, std::uint32_t length,
                           std::uint64_t address, spec::source_id source);
   outgoing& table_payload(std::uint64_t address, unsigned bytes, bool coherent);

@@ -33,9 +33,9 @@ public:
   /// No page table between the request and memory: pass-through, translated by the device already, or the
   /// question for an interrupt address, which is never translated (VT-d 3.13).
   [[nodiscard]] static bool needs_no_table(const context_value& context, const dma_access& access) {
-    return context.type == spec::translation_type::pass_through ||
-           (access.type != address_type::untranslated &&
-            (access.type == address_type::translated || spec::in_interrupt_range(access.address)));
+    if (access.type != address_type::untranslated) [[unlikely]]
+      return needs_no_table_of_its_own(access);
+    return context.type == spec::translation_type::pass_through;
   }
   /// The rights a leaf grants against what the request wants (VT-d 3.7.1): LGN.2, LGN.3 or none.
   [[nodiscard]] spec::fault_condition judge_rights(bool read, bool write, access_kind kind) const {
@@ -66,6 +66,9 @@ public:
   [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
 
 private:
+  // Of translated and translation requests; to pass-through contexts they do not come.
+  [[gnu::cold]] [[nodiscard]] static bool needs_no_table_of_its_own(const dma_access& access);
+
   capabilities caps_;
   bool zero_length_reads_ = false;
   bool snoop_control_ = false;
