@@ -11,7 +11,8 @@ std::optional<translation> pipeline::answer_to(const request& what, const remap:
   // Memory reads alone ask for translations. *Assumed:* one at a time, as the unit answers no more.
   const remap::dma_access& access = what.access;
   if (access.type != remap::address_type::translation_request || access.kind != remap::access_kind::read ||
-      what.length != spec::ats::translation_bytes) {
+      what.length != spec::ats::translation_bytes ||
+      piece_length(access.address, what.length) != what.length) {
     return {};
   }
   translation out;
@@ -33,22 +34,20 @@ std::optional<translation> pipeline::answer_to(const request& what, const remap:
   return out.set_pages(result.address, whole ? spec::level_shift(result.level) - spec::page_shift : 0);
 }
 
-void pipeline::end_inside(std::uint32_t id, const remap::translation& result, cycle now) {
+completion pipeline::end_inside(std::uint32_t id, const remap::translation& result, cycle now) {
   slot& s = slots_[id];
-  request what = s.what;
-  what.access = access_of(s);
   // Nothing for a request that a protected region stops.
-  const auto reply = answer_to(what, result);
+  const auto reply = answer_to(s.what, result);
   if (!reply) {
     ++statistics_.blocked_unlogged;
     tell(request_step::blocked, id, now);
-    return end(id, completion::blocked);
+    return completion::blocked;
   }
   ++statistics_.translations;
   s.host_address = reply->value;
   tell(request_step::translated, id, now);
   outside_.answer(s.what.cookie, *reply);
-  end(id, completion::done);
+  return completion::done;
 }
 
 void pipeline::end_inside(const request& piece, const remap::translation& result, passage& out) {
