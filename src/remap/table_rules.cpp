@@ -48,6 +48,10 @@ fault_condition table_rules::judge(const spec::context_entry& entry) const {
   return supported ? fault_condition::none : fault_condition::lct_4_2;
 }
 
+bool table_rules::needs_no_table_of_its_own(const dma_access& access) {
+  return access.type == address_type::translated || spec::in_interrupt_range(access.address);
+}
+
 fault_condition table_rules::judge_width(unsigned address_width) const {
   return caps_.cap.supports_agaw(address_width) ? fault_condition::none : fault_condition::lct_4_1;
 }

@@ -266,7 +266,7 @@ inline void page_walk::enter_context(const table_rules& rules) {
   if (const auto condition = rules.judge_input(context_, access_); condition != spec::fault_condition::none) {
     return stop(condition);
   }
-  if (table_rules::needs_no_table(context_, access_.type)) {
+  if (table_rules::needs_no_table(context_, access_)) {
     result_.address = access_.address;
     result_.read = result_.write = true;
     result_.identity = true;
