@@ -319,7 +319,8 @@ TEST(driver_on_machine, the_driver_uses_the_queue_of_a_unit_that_has_one_and_the
     EXPECT_EQ(queued.invalidations, 3U);
     EXPECT_EQ(queued.queue_errors, 0U);
     EXPECT_EQ(by_register.descriptors, 0U);
-    EXPECT_EQ(by_register.invalidations, 3U);
+    // Two more: the audio function leaves the domain of its reserved region when it is attached.
+    EXPECT_EQ(by_register.invalidations, 5U);
     d.stop();
     EXPECT_EQ(vtd::spec::reg::gsts::qies::get(s.unit_of(nic).registers().read<vtd::spec::reg::gsts>()), 0U);
   });
