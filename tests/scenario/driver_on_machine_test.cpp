@@ -329,4 +329,27 @@ TEST(driver_on_machine, the_driver_uses_the_queue_of_a_unit_that_has_one_and_the
   EXPECT_TRUE(s.findings.findings().empty());
 }
 
+TEST(driver_on_machine, a_function_takes_its_reserved_region_into_another_domain_and_leaves_none_behind) {
+  // In the board's data.
+  constexpr std::uint64_t region = 0xbff00000;
+  scene s("synthetic-wide");
+  s.run([&](vtd::driver::driver& d) {
+    d.start();
+    s.put(region, 0x5a);
+    EXPECT_EQ(s.read(audio, region), 0x5aU);
+    auto& guest = d.create_domain("guest");
+    d.map(guest, iova, frame, page);
+    d.attach(guest, {0, nic});
+    EXPECT_FALSE(s.read(nic, region).has_value());
+    d.attach(guest, {0, audio});
+    EXPECT_EQ(s.read(audio, region), 0x5aU);
+    d.detach({0, audio});
+    EXPECT_FALSE(s.read(audio, region).has_value());
+    EXPECT_FALSE(s.read(nic, region).has_value());
+    EXPECT_EQ(guest.tables().mapped_bytes(), page);
+    d.stop();
+  });
+  EXPECT_TRUE(s.findings.findings().empty());
+}
+
 } // namespace
