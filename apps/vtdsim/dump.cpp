@@ -74,6 +74,7 @@ private:
         });
     dump_tables(unit);
     dump_caches(unit);
+    dump_queue(unit);
     line("");
   }
 
@@ -168,6 +169,36 @@ private:
   static std::string absence(spec::fault_condition condition) {
     if (condition == spec::fault_condition::none) return {};
     return fmt::format(" (absent: {})", spec::condition_info(condition).name);
+  }
+
+  // The last few descriptors before IQH, which were fetched, and those up to IQT, which were not.
+  void dump_queue(const vtd::dmar::unit& unit) {
+    namespace reg = spec::reg;
+    const auto& registers = unit.registers();
+    if (reg::gsts::qies::get(registers.read<reg::gsts>()) == 0) return;
+    const auto address = registers.read<reg::iqa>();
+    const std::uint64_t base = address & reg::iqa::address::mask;
+    const std::uint64_t size = spec::queue_bytes(static_cast<unsigned>(reg::iqa::qs::get(address)));
+    const std::uint64_t step = sizeof(spec::invalidation_descriptor) << reg::iqa::dw::get(address);
+    const std::uint64_t head = registers.read<reg::iqh>();
+    const std::uint64_t tail = registers.read<reg::iqt>();
+    const auto counts = unit.statistics();
+    line(fmt::format(
+        "Invalidation queue: {:#x}, {} places, head {:#x}, tail {:#x}; {} descriptors begun, {} waits", base,
+        size / step, head, tail, counts.descriptors, counts.waits));
+    constexpr std::uint64_t shown_before = 8;
+    for (std::uint64_t back = shown_before; back != 0; --back)
+      dump_descriptor(base, (head + size - back * step) % size, "fetched");
+    if (tail >= size || tail % step != 0) return;
+    for (std::uint64_t at = head; at != tail; at = (at + step) % size)
+      dump_descriptor(base, at, "to be fetched");
+  }
+
+  void dump_descriptor(std::uint64_t base, std::uint64_t at, std::string_view state) {
+    const std::uint64_t lo = word(base + at);
+    const std::uint64_t hi = word(base + at + sizeof(lo));
+    if (lo == 0 && hi == 0) return;
+    line(fmt::format("    {:#06x}  {:016x} {:016x}  {}", at, hi, lo, state));
   }
 
   struct run_of_pages {
