@@ -30,6 +30,13 @@ remapping_unit::table_read::table_read() {
 
 remapping_unit::table_read::~table_read() { clear_extension(&mark); }
 
+remapping_unit::status_write::status_write() {
+  what = kind::status;
+  set_extension(&mark);
+}
+
+remapping_unit::status_write::~status_write() { clear_extension(&mark); }
+
 /// Table reads of requests that pass at once.
 class remapping_unit::table_memory final : public remap::memory_port {
 public:
@@ -82,13 +89,14 @@ bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
 
 } // namespace
 
-remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes,
-                                                        bool coherent) {
+remapping_unit::table_read& remapping_unit::table_payload(std::uint64_t address, unsigned bytes,
+                                                          bool coherent) {
   table_read& read = table_pool_.take();
   read.what = outgoing::kind::table;
   read.words = {};
   read.request_ended = false;
   read.mark.coherent = coherent;
+  read.mark.queue_fetch = false;
   prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
   return read;
 }
@@ -415,15 +423,15 @@ bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned
 
 // The queue and the status of waits are always coherent (VT-d 6.5.2).
 bool remapping_unit::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
-  outgoing& read = table_payload(address, bytes, true);
+  table_read& read = table_payload(address, bytes, true);
   read.what = outgoing::kind::descriptor;
+  read.mark.queue_fetch = true;
   read.slot = tag;
   return send(memory, read);
 }
 
 bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
-  outgoing& write = pool_.take();
-  write.what = outgoing::kind::status;
+  outgoing& write = status_pool_.take();
   write.original = nullptr;
   write.request_ended = false;
   write.slot = tag;
@@ -466,6 +474,7 @@ bool remapping_unit::send(downstream_socket& socket, outgoing& payload) {
     payload.release();
     return true;
   }
+  payload.request_ended = true;
   if (delay == sc_core::SC_ZERO_TIME) return true;
   hardware_.memory_port_free(when);
   return false;

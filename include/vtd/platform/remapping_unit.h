@@ -89,6 +89,12 @@ private:
     ~table_read() override;
     table_read_extension mark;
   };
+  // One that writes the status of a wait, and says so.
+  struct status_write final : outgoing {
+    status_write();
+    ~status_write() override;
+    status_write_extension mark;
+  };
   struct port_state {
     spec::source_id default_source{};
     bool direct_given = false;
@@ -131,7 +137,7 @@ private:
   static void block(tlm::tlm_generic_payload& trans);
   outgoing& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset, std::uint32_t length,
                           std::uint64_t address, spec::source_id source);
-  outgoing& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
+  table_read& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
   static void prepare(outgoing& payload, tlm::tlm_command command, std::uint64_t address, unsigned char* data,
                       unsigned bytes);
   bool send(downstream_socket& socket, outgoing& payload);
@@ -143,6 +149,7 @@ private:
   std::vector<port_state> ports_;
   payload_pool<outgoing> pool_;
   payload_pool<table_read> table_pool_;
+  payload_pool<status_write> status_pool_;
   std::unique_ptr<table_memory> table_memory_;
   write_buffer_control* write_buffer_ = nullptr;
   bool coherent_ = false;
