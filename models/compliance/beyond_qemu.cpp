@@ -11,7 +11,9 @@ std::vector<beyond_qemu_row> beyond_qemu() {
       {"advanced fault logging", nobody, "", "not built"},
       {"write-buffer flush", nobody, "", "tests from 6.8 only; no driver or log that would show it is wrong"},
       {"non-coherent walks", nobody, "", "tests from 6.8 only"},
-      {"PLMR and PHMR", nobody, "", "tests from 10.4.16 to 10.4.20 only; the granularity is assumed"},
+      {"PLMR and PHMR", driver, "dmar.commands.protection_goes_over_to_translation_without_a_gap",
+       "the order of a driver's start: protected by firmware, translation on, EPM off, PRS awaited; the "
+       "granularity is assumed"},
       {"several fault registers", nobody, "", "tests from 7.3.1 only"},
       {"other domain widths", logged, "spec.cap.reads_the_registers_of_real_parts",
        "ND of real parts by their logged CAP_REG; the reserved bits of wider ids are from 9.3"},

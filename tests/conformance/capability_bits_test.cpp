@@ -58,12 +58,18 @@ TEST(capability_bits, rwbf_says_whether_the_write_buffer_is_drained) {
 }
 
 TEST(capability_bits, plmr_and_phmr_say_which_regions_can_be_protected) {
-  constexpr std::uint64_t region = std::uint64_t{1} << dmar::register_file::protected_region_shift;
-  constexpr std::uint64_t low = 16 * region;
-  constexpr std::uint64_t high = (std::uint64_t{1} << 32) + 16 * region;
   over_random_parts([](random_world& w) -> std::uint64_t {
     const bool plmr = w.cap().plmr();
     const bool phmr = w.cap().phmr();
+    // The size of a block, as software finds it.
+    const std::uint64_t region = std::uint64_t{1} << w.unit.config().protected_region_shift;
+    w.order<reg::plmlimit>(~std::uint32_t{0});
+    EXPECT_EQ(w.read_register<reg::plmlimit>(), plmr ? 0x100000000 - region : 0);
+    w.order<reg::phmlimit>(~std::uint64_t{0});
+    EXPECT_EQ(w.read_register<reg::phmlimit>(),
+              phmr ? (std::uint64_t{1} << w.caps().host_address_width) - region : 0);
+    const std::uint64_t low = 5 * region;
+    const std::uint64_t high = (std::uint64_t{1} << 32) + 6 * region;
     w.order<reg::plmbase>(static_cast<std::uint32_t>(low));
     w.order<reg::plmlimit>(static_cast<std::uint32_t>(low + region));
     w.order<reg::phmbase>(high);

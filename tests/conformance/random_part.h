@@ -140,6 +140,7 @@ inline void over_random_parts(const std::function<std::uint64_t(random_world&)>&
       config.timing.walkers = 1 + static_cast<unsigned>(random() % 3);
       config.timing.lookup = {random() % 3, 1 + random() % 3, random() % 3};
       config.whole_domain_tables = random() % 2 != 0;
+      config.protected_region_shift = 12 + static_cast<unsigned>(random() % 17);
       SCOPED_TRACE("seed " + std::to_string(seed) + (how == way::at_once ? ", at once" : ", cycle by cycle"));
       random_world world(config, how, seed);
       const std::uint64_t had = probe(world);
