@@ -112,10 +112,6 @@ void fault_recorder::status_written() {
   if (!any_cause(status)) event_.cause_cleared();
 }
 
-cycle fault_recorder::next_work() const {
-  return waiting_.empty() ? event_.next_work() : std::min(event_.next_work(), waiting_.front().due);
-}
-
 void fault_recorder::reset() {
   waiting_.clear();
   event_.reset();

@@ -24,7 +24,7 @@ void pipeline::report_offer(unsigned port, cycle seen) const {
   event.at = seen;
   event.port = port;
   event.access = what.access;
-  event.length = piece_length(what, 0);
+  event.length = piece_length(what.access.address, what.length);
   event.total = what.length;
   observer_->on_request(event);
 }
@@ -37,7 +37,8 @@ void pipeline::report(request_step step, std::uint32_t id, cycle at, const reque
   event.number = s.sequence;
   event.port = s.port;
   const bool over = step == request_step::responded;
-  event.access = over ? s.what.access : access_of(s);
+  event.access = s.what.access;
+  if (over) event.access.address -= s.offset;
   event.offset = over ? 0 : s.offset;
   event.length = over ? s.what.length : s.piece;
   event.total = s.what.length;

@@ -2,7 +2,6 @@
 #include "vtd/dmar/pipeline.h"
 
 #include <algorithm>
-#include <cassert>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -27,7 +26,7 @@ pipeline::pipeline(const unit_config& config, remap::translator& translator, con
                    fault_sink& faults, unit_ports& ports)
     : config_(config), translator_(translator), state_(state), faults_(faults), outside_(ports),
       slots_(config.timing.requests), walkers_(checked_walkers(config)),
-      ports_(config.ports, port_state{config.timing.requests}),
+      ports_(config.ports, port_state{config.timing.requests}), port_count_(config.ports),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
       again_(config.timing.requests), walker_queue_(config.timing.requests), leaving_(config.timing.requests),
@@ -63,42 +62,9 @@ void pipeline::reset() {
   answers_.clear();
 }
 
-// --- From outside
-
-bool pipeline::offer(unsigned at, const request& what, cycle seen) {
-  port_state& p = ports_[at];
-  if (p.waiting) return false;
-  p.offered = what;
-  p.seen = seen;
-  p.waiting = true;
-  ++waiting_ports_;
-  tell_offer(at, seen);
-  return true;
-}
-
-void pipeline::answered(unsigned id, bool ok, cycle seen) {
-  assert(slots_[id].at == stage::in_memory);
-  // Nearly always the latest: memory of one speed answers in order.
-  answers_.push_sorted({seen, id, ok}, [seen, id](const answer& other) {
-    return other.at > seen || (other.at == seen && other.id > id);
-  });
-}
-
 // --- Small helpers
 
-std::uint32_t pipeline::piece_length(const request& what, std::uint32_t offset) {
-  const std::uint64_t address = what.access.address + offset;
-  const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(what.length - offset, to_page_end));
-}
-
-remap::dma_access pipeline::access_of(const slot& s) const {
-  remap::dma_access access = s.what.access;
-  access.address += s.offset;
-  return access;
-}
-
-void pipeline::end(std::uint32_t id, completion how) {
+[[gnu::always_inline]] inline void pipeline::end(std::uint32_t id, completion how) {
   slot& s = slots_[id];
   s.at = stage::ending;
   s.how = how;
@@ -106,7 +72,8 @@ void pipeline::end(std::uint32_t id, completion how) {
   ++responses_;
 }
 
-void pipeline::leave_for_memory(slot& s, std::uint32_t id, std::uint64_t address) {
+[[gnu::always_inline]] inline void pipeline::leave_for_memory(slot& s, std::uint32_t id,
+                                                              std::uint64_t address) {
   s.host_address = address;
   s.at = stage::leaving;
   leaving_.push(id);
@@ -119,12 +86,12 @@ void pipeline::replay(std::uint32_t id) {
 
 // --- A: look-ups that are due
 
-void pipeline::finish_lookups(cycle now) {
+[[gnu::always_inline]] inline void pipeline::finish_lookups(cycle now) {
   while (lookups_.ready(now)) {
     const std::uint32_t id = lookups_.pop();
     slot& s = slots_[id];
     remap::translation result;
-    const outcome found = translator_.lookup(access_of(s), result);
+    const outcome found = translator_.lookup(s.what.access, result);
     const bool decided = found == outcome::translated || found == outcome::blocked;
     tell(request_step::looked_up, id, now, {.found = found});
     if (s.first_lookup) {
@@ -133,7 +100,9 @@ void pipeline::finish_lookups(cycle now) {
     } else {
       ++statistics_.replays;
     }
-    if (decided) {
+    if (found == outcome::translated && !may_not_leave(s.what.access, result, s.piece)) [[likely]] {
+      leave_for_memory(s, id, result.address);
+    } else if (decided) {
       decide(id, result, now);
     } else if (!join_walk(id, now)) {
       wait_for_walker(id);
@@ -145,7 +114,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   slot& s = slots_[id];
   if (!result.allowed()) {
     ++statistics_.faults;
-    faults_.on_fault(access_of(s), result, now);
+    faults_.on_fault(s.what.access, result, now);
     tell(request_step::blocked, id, now, {.condition = result.condition});
     return end(id, completion::blocked);
   }
@@ -159,45 +128,9 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
 
 // --- D: admission
 
-void pipeline::admit(cycle now) {
-  // One request enters the look-up per cycle; those that have been admitted already come first.
-  if (!again_.empty()) return route(again_.pop(), now);
-  if (waiting_ports_ == 0 || free_slots_.empty()) return;
-  const auto count = static_cast<unsigned>(ports_.size());
-  for (unsigned i = 0; i < count; ++i) {
-    const unsigned at = next_port_ + i < count ? next_port_ + i : next_port_ + i - count;
-    port_state& p = ports_[at];
-    if (!p.waiting || p.seen > now) continue;
-    next_port_ = at + 1 < count ? at + 1 : 0;
-    const std::uint32_t id = free_slots_.back();
-    free_slots_.pop_back();
-    ++busy_slots_;
-    slot& s = slots_[id];
-    s.what = p.offered;
-    s.sequence = next_sequence_++;
-    s.offset = 0;
-    s.next_waiter = nobody;
-    s.how = completion::done;
-    s.first_lookup = true;
-    s.interrupt = false;
-    s.port = static_cast<std::uint8_t>(at);
-    s.enabled = state_.translation_enabled;
-    s.piece = piece_length(s.what, 0);
-    ++statistics_.requests;
-    statistics_.bytes += s.what.length;
-    statistics_.admission_wait_cycles += now - p.seen;
-    p.waiting = false;
-    --waiting_ports_;
-    tell(request_step::admitted, id, now);
-    route(id, now);
-    outside_.accepted(at, s.what.cookie);
-    return;
-  }
-}
-
-void pipeline::route(std::uint32_t id, cycle now) {
+[[gnu::always_inline]] inline void pipeline::route(std::uint32_t id, cycle now) {
   slot& s = slots_[id];
-  const remap::dma_access access = access_of(s);
+  const remap::dma_access& access = s.what.access;
   switch (lane_of(access, s.what, s.piece, s.enabled)) {
   case lane::translate:
     s.at = stage::looking_up;
@@ -217,16 +150,48 @@ void pipeline::route(std::uint32_t id, cycle now) {
   }
 }
 
+[[gnu::always_inline]] inline void pipeline::admit(cycle now) {
+  // One request enters the look-up per cycle; those that have been admitted already come first.
+  if (!again_.empty()) return route(again_.pop(), now);
+  if (waiting_ports_ == 0 || free_slots_.empty()) return;
+  const unsigned count = port_count_;
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned at = next_port_ + i < count ? next_port_ + i : next_port_ + i - count;
+    port_state& p = ports_[at];
+    if (p.seen > now) continue;
+    next_port_ = at + 1 < count ? at + 1 : 0;
+    const std::uint32_t id = free_slots_.back();
+    free_slots_.pop_back();
+    ++busy_slots_;
+    slot& s = slots_[id];
+    s.what = p.offered;
+    s.sequence = next_sequence_++;
+    s.offset = 0;
+    s.how = completion::done;
+    s.first_lookup = true;
+    s.interrupt = false;
+    s.port = static_cast<std::uint8_t>(at);
+    s.enabled = state_.translation_enabled;
+    s.piece = piece_length(s.what.access.address, s.what.length);
+    ++statistics_.requests;
+    statistics_.bytes += s.what.length;
+    statistics_.admission_wait_cycles += now - p.seen;
+    p.seen = never;
+    --waiting_ports_;
+    tell(request_step::admitted, id, now);
+    route(id, now);
+    outside_.accepted(at, s.what.cookie);
+    return;
+  }
+}
+
 // --- E: grants
 
-void pipeline::grant(cycle now) {
-  if (!walker_queue_.empty()) start_walks(now);
-  if (memory_port_at_ <= now) issue(now);
-}
+// --- E: grants
 
 // One transaction per interval on the way to memory: a table read first, because everybody behind it waits
 // for it; then the invalidation queue, which comes rarely.
-void pipeline::issue(cycle now) {
+[[gnu::always_inline]] inline void pipeline::issue(cycle now) {
   bool port_is_free = true;
   bool issued = false;
   if (want_read_ != 0) {
@@ -260,6 +225,7 @@ void pipeline::issue(cycle now) {
     piece.source = s.what.access.source;
     piece.slot = id;
     piece.interrupt = s.interrupt;
+    piece.whole = s.piece == s.what.length && s.what.access.kind != remap::access_kind::zero_length_read;
     issued = true;
     memory_port_at_ = never;
     tell(request_step::forwarded, id, now);
@@ -275,19 +241,26 @@ void pipeline::issue(cycle now) {
   tell_port(true, now);
 }
 
+[[gnu::always_inline]] inline void pipeline::grant(cycle now) {
+  if (!walker_queue_.empty()) start_walks(now);
+  if (memory_port_at_ <= now) issue(now);
+}
+
 // --- F: answers and responses
 
-void pipeline::respond(cycle now) {
+[[gnu::always_inline]] inline void pipeline::respond(cycle now) {
   // In the order of slots, so that the order of the calls that brought the answers does not matter.
   while (!answers_.empty() && answers_.front().at <= now) {
     const answer taken = answers_.pop();
     slot& s = slots_[taken.id];
     tell(request_step::answered, taken.id, now, {.ok = taken.ok});
-    s.offset += s.piece;
+    const std::uint32_t left = s.what.length - s.offset - s.piece;
     if (!taken.ok) {
       end(taken.id, completion::failed);
-    } else if (s.offset < s.what.length) {
-      s.piece = piece_length(s.what, s.offset);
+    } else if (left != 0) {
+      s.offset += s.piece;
+      s.what.access.address += s.piece;
+      s.piece = piece_length(s.what.access.address, left);
       s.first_lookup = true;
       replay(taken.id);
     } else {
@@ -295,8 +268,9 @@ void pipeline::respond(cycle now) {
     }
   }
   if (responses_ == 0) return;
-  for (unsigned at = 0; at < ports_.size(); ++at) {
-    port_state& p = ports_[at];
+  unsigned at = 0;
+  for (port_state* port = ports_.data(); at < port_count_; ++at, ++port) {
+    port_state& p = *port;
     if (p.responses.empty() || p.response_at > now) continue;
     const std::uint32_t id = p.responses.pop();
     --responses_;
@@ -312,7 +286,7 @@ void pipeline::respond(cycle now) {
   }
 }
 
-cycle pipeline::next_work(cycle now) const {
+[[gnu::always_inline]] inline cycle pipeline::next_work(cycle now) const {
   if (!again_.empty()) return now + 1;
   cycle next = lookups_.due();
   if (!answers_.empty()) next = std::min(next, answers_.front().at);
@@ -322,9 +296,8 @@ cycle pipeline::next_work(cycle now) const {
   if (want_read_ != 0) next = std::min(next, memory_port_at_);
   if (!leaving_.empty() || guest_ != nullptr) next = std::min(next, memory_port_at_);
   if (waiting_ports_ != 0 && !free_slots_.empty()) {
-    for (const port_state& p : ports_) {
-      if (p.waiting) next = std::min(next, p.seen);
-    }
+    for (const port_state& p : ports_)
+      next = std::min(next, p.seen);
   }
   if (responses_ != 0) {
     for (const port_state& p : ports_) {
@@ -332,6 +305,21 @@ cycle pipeline::next_work(cycle now) const {
     }
   }
   return next == never ? never : std::max(next, now + 1);
+}
+
+// --- The two halves of a cycle
+
+void pipeline::look_and_fill(cycle now) {
+  finish_lookups(now);
+  if (earliest_due_ <= now) advance_walks(now);
+  if (ended_ != 0) commit_walks(now);
+}
+
+cycle pipeline::admit_and_respond(cycle now) {
+  admit(now);
+  grant(now);
+  respond(now);
+  return next_work(now);
 }
 
 bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {

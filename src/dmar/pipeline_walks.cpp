@@ -34,7 +34,7 @@ void pipeline::set_due(walker& w, cycle at) {
 bool pipeline::join_walk(std::uint32_t id, cycle now) {
   if (busy_ == 0) return false;
   slot& s = slots_[id];
-  const std::uint64_t page = spec::page_number(s.what.access.address + s.offset);
+  const std::uint64_t page = spec::page_number(s.what.access.address);
   const auto wait_behind = [&](std::uint32_t leader, std::uint32_t& last_waiter) {
     ++statistics_.merged;
     s.at = stage::merged;
@@ -63,7 +63,7 @@ void pipeline::wait_for_walker(std::uint32_t id) {
   slot& s = slots_[id];
   s.at = stage::waiting_for_walker;
   s.next_waiter = nobody;
-  walker_queue_.push({spec::page_number(s.what.access.address + s.offset), id, nobody, s.what.access.source});
+  walker_queue_.push({spec::page_number(s.what.access.address), id, nobody, s.what.access.source});
 }
 
 void pipeline::start_walks(cycle now) {
@@ -78,7 +78,7 @@ void pipeline::start_walks(cycle now) {
     w.poisoned = false;
     busy_ |= only(index);
     ++statistics_.walks;
-    translator_.start(w.walk, access_of(s), state_.root_table);
+    translator_.start(w.walk, s.what.access, state_.root_table);
     tell(walk_step::granted, w, now);
     continue_walk(w, now);
     if (observer_ == nullptr) continue;
@@ -90,7 +90,6 @@ void pipeline::start_walks(cycle now) {
 // --- B: data for walks
 
 void pipeline::advance_walks(cycle now) {
-  if (earliest_due_ > now) return;
   earliest_due_ = never;
   for (walker_set due = due_; due != 0; due &= due - 1) {
     const unsigned index = first_of(due);

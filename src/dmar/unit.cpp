@@ -23,22 +23,18 @@ unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
 // The order of the steps is the contract: docs/microarchitecture.md, section 3.
 void unit::step(cycle now) {
   stepping_ = true;
-  pipeline_.finish_lookups(now);
-  pipeline_.advance_walks(now);
-  pipeline_.commit_walks(now);
-  faults_.step(now);
+  pipeline_.look_and_fill(now);
+  if (faults_.next_work() <= now) faults_.step(now);
   if (!commands_.quiet()) commands_.step(now);
   if (!queue_.quiet()) queue_.step(now);
-  pipeline_.admit(now);
-  pipeline_.grant(now);
-  pipeline_.respond(now);
+  cycle next = pipeline_.admit_and_respond(now);
   while (!posted_.empty() && posted_.front().at <= now) {
     write_now(posted_.front());
     posted_.pop_front();
   }
-  cycle next = std::min({pipeline_.next_work(now), faults_.next_work(),
-                         commands_.quiet() ? engine::never : commands_.next_work(now),
-                         queue_.quiet() ? engine::never : queue_.next_work(now)});
+  next = std::min(next, faults_.next_work());
+  if (!commands_.quiet()) next = std::min(next, commands_.next_work(now));
+  if (!queue_.quiet()) next = std::min(next, queue_.next_work(now));
   if (!posted_.empty()) next = std::min(next, posted_.front().at);
   stepping_ = false;
   if (next != engine::never) wake_at(next);

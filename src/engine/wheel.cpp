@@ -6,6 +6,7 @@
 namespace vtd::engine {
 
 void wheel::link(component& who) {
+  ++linked_;
   const std::uint64_t slot = who.due_ & slot_mask;
   component* before = nullptr;
   component* after = slots_[slot];
@@ -25,7 +26,20 @@ void wheel::link(component& who) {
   }
 }
 
+[[gnu::always_inline]] inline void wheel::schedule(component& who) {
+  if (linked_ == 0) {
+    if (only_ == nullptr) {
+      only_ = &who;
+      return;
+    }
+    link(*only_);
+    only_ = nullptr;
+  }
+  link(who);
+}
+
 void wheel::unlink(component& who) {
+  --linked_;
   const std::uint64_t slot = who.due_ & slot_mask;
   if (who.next_ != nullptr) who.next_->previous_ = who.previous_;
   if (who.previous_ != nullptr) {
@@ -34,17 +48,27 @@ void wheel::unlink(component& who) {
     slots_[slot] = who.next_;
     if (who.next_ == nullptr) occupied_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
   }
+}
+
+[[gnu::always_inline]] inline void wheel::take_out(component& who) {
+  if (&who == only_) {
+    only_ = nullptr;
+  } else {
+    unlink(who);
+  }
   who.due_ = never;
 }
+
+void wheel::forget(component& who) { take_out(who); }
 
 void wheel::wake(component& who, cycle at) {
   if (at <= now_) at = now_ + 1;
   if (who.due_ != never) {
     if (who.due_ <= at) return;
-    unlink(who);
+    take_out(who);
   }
   who.due_ = at;
-  link(who);
+  schedule(who);
   if (at < next_) {
     next_ = at;
     if (driver_ != nullptr && !running_) driver_->next_moved_to(at);
@@ -59,7 +83,7 @@ cycle wheel::earliest_in_slot(std::uint64_t slot) const {
   return earliest;
 }
 
-cycle wheel::find_next(cycle after) const {
+[[gnu::noinline]] cycle wheel::find_next(cycle after) const {
   const std::uint64_t first = (after + 1) & slot_mask;
   cycle later_lap = never;
   std::uint64_t slot = first;
@@ -84,21 +108,35 @@ cycle wheel::find_next(cycle after) const {
   return later_lap;
 }
 
-void wheel::run_cycle(cycle at) {
+[[gnu::always_inline]] inline void wheel::run_cycle(cycle at) {
   now_ = at;
+  if (only_ != nullptr) [[likely]] {
+    component& one = *only_;
+    take_out(one);
+    one.step(at);
+  } else {
+    run_slot(at);
+  }
+  if (only_ != nullptr) [[likely]] {
+    next_ = only_->due_;
+  } else {
+    next_ = linked_ == 0 ? never : find_next(at);
+  }
+}
+
+// A step may unlink or wake any component, also one of this slot, but never for this cycle again. So after
+// each step the search for the next one due now starts from the head of the slot.
+void wheel::run_slot(cycle at) {
   const std::uint64_t slot = at & slot_mask;
-  // A step may unlink or wake any component, also one of this slot, but never for this cycle again. So after
-  // each step the search for the next one due now starts from the head of the slot.
   for (component* c = slots_[slot]; c != nullptr;) {
     if (c->due_ != at) {
       c = c->next_;
       continue;
     }
-    unlink(*c);
+    take_out(*c);
     c->step(at);
     c = slots_[slot];
   }
-  next_ = find_next(at);
 }
 
 void wheel::run_until(cycle until) {

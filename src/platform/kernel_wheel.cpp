@@ -17,13 +17,13 @@ kernel_wheel::kernel_wheel(const sc_core::sc_module_name& name, engine::clock cl
   dont_initialize();
 }
 
-void kernel_wheel::next_moved_to(engine::cycle at) { wake_up(at, now_ps()); }
-
-void kernel_wheel::wake_up(engine::cycle at, engine::picoseconds now) {
+[[gnu::always_inline]] inline void kernel_wheel::wake_up(engine::cycle at, engine::picoseconds now) {
   const engine::picoseconds due = timebase().time_of(at);
   // Earlier than what was notified before: the kernel replaces it.
   wake_.notify(ahead_.of(due > now ? due - now : 0));
 }
+
+void kernel_wheel::next_moved_to(engine::cycle at) { wake_up(at, now_ps()); }
 
 void kernel_wheel::run() {
   ++wake_ups_;

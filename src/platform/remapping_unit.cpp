@@ -11,24 +11,7 @@ namespace vtd::platform {
 
 using engine::picoseconds;
 
-// --- Transactions of our own
-
-remapping_unit::outgoing::outgoing() {
-  // It stays for good; the pool's payloads come back with it.
-  set_extension(&attributes);
-}
-
-remapping_unit::outgoing::~outgoing() {
-  // It is a member: the base class must not delete it.
-  clear_extension(&attributes);
-}
-
-remapping_unit::table_read::table_read() {
-  what = kind::table;
-  set_extension(&mark);
-}
-
-remapping_unit::table_read::~table_read() { clear_extension(&mark); }
+// --- Table reads
 
 /// Table reads of requests that pass at once.
 class remapping_unit::table_memory final : public remap::memory_port {
@@ -36,7 +19,7 @@ public:
   explicit table_memory(remapping_unit& unit) : unit_(unit) {}
   bool read_table(std::uint64_t address, unsigned bytes, remap::table_words& out,
                   picoseconds& delay) override {
-    outgoing& read = unit_.table_payload(address, bytes, unit_.coherent_);
+    unit_transaction& read = unit_.table_payload(address, bytes, unit_.coherent_);
     sc_core::sc_time taken;
     const picoseconds begin = now_ps();
     unit_.memory->b_transport(read, taken);
@@ -48,7 +31,7 @@ public:
   }
   /// The same by debug transport: no time, no effect.
   bool peek(std::uint64_t address, unsigned bytes, remap::table_words& out) {
-    outgoing& read = unit_.table_payload(address, bytes, unit_.coherent_);
+    unit_transaction& read = unit_.table_payload(address, bytes, unit_.coherent_);
     const bool ok = unit_.memory->transport_dbg(read) == bytes;
     if (ok) out.words = {read.words[0], read.words[1]};
     read.release();
@@ -82,18 +65,15 @@ bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
 
 } // namespace
 
-remapping_unit::outgoing& remapping_unit::table_payload(std::uint64_t address, unsigned bytes,
-                                                        bool coherent) {
-  table_read& read = table_pool_.take();
-  read.what = outgoing::kind::table;
+unit_transaction& remapping_unit::table_payload(std::uint64_t address, unsigned bytes, bool coherent) {
+  table_read_transaction& read = table_pool_.take();
   read.words = {};
-  read.request_ended = false;
   read.mark.coherent = coherent;
   prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
   return read;
 }
 
-void remapping_unit::prepare(outgoing& payload, tlm::tlm_command command, std::uint64_t address,
+void remapping_unit::prepare(unit_transaction& payload, tlm::tlm_command command, std::uint64_t address,
                              unsigned char* data, unsigned bytes) {
   payload.set_command(command);
   payload.set_address(address);
@@ -119,8 +99,14 @@ remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel
                                const dmar::unit_config& config)
     : sc_module(name), registers("registers"), upstream("upstream", config.ports), memory("memory"),
       interrupts("interrupts"), reset("reset"), wheel_(wheel), ports_(config.ports),
+      passing_(config.timing.requests), tickets_(config.timing.requests),
       table_memory_(std::make_unique<table_memory>(*this)), coherent_(config.caps.ecap.c()),
       hardware_(wheel.wheel(), named(config, this->name()), *this) {
+  for (unsigned slot = 0; slot < tickets_.size(); ++slot) {
+    tickets_[slot].what = unit_ticket::kind::whole;
+    tickets_[slot].slot = slot;
+    tickets_[slot].owner = this;
+  }
   registers.register_b_transport(this, &remapping_unit::access_registers);
   registers.register_transport_dbg(this, &remapping_unit::debug_registers);
   for (unsigned port = 0; port < config.ports; ++port) {
@@ -200,7 +186,8 @@ unsigned remapping_unit::debug_registers(tlm::tlm_generic_payload& trans) {
 
 // --- Upstream: what all ways have in common
 
-inline dmar::request remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
+[[gnu::always_inline]] inline dmar::request
+remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
   dmar::request out;
   out.access.source = ports_[port].default_source;
   out.access.address = trans.get_address();
@@ -243,13 +230,12 @@ void remapping_unit::block(tlm::tlm_generic_payload& trans) {
 }
 
 // A transaction of ours for the bytes of `original` from `offset` on.
-remapping_unit::outgoing& remapping_unit::piece_payload(tlm::tlm_generic_payload& original,
-                                                        std::uint32_t offset, std::uint32_t length,
-                                                        std::uint64_t address, spec::source_id source) {
-  outgoing& out = pool_.take();
-  out.what = outgoing::kind::piece;
-  out.request_ended = false;
-  out.original = &original;
+[[gnu::noinline]] unit_transaction& remapping_unit::piece_payload(tlm::tlm_generic_payload& original,
+                                                                  std::uint32_t offset, std::uint32_t length,
+                                                                  std::uint64_t address,
+                                                                  spec::source_id source) {
+  unit_transaction& out = pool_.take();
+  out.ticket.original = &original;
   out.attributes.source = source;
   prepare(out, original.get_command(), address, original.get_data_ptr() + offset, length);
   if (is_zero_length_read(original)) [[unlikely]] {
@@ -305,7 +291,7 @@ struct remapping_unit::blocking_request {
     socket->b_transport(trans, whole.delay);
     trans.set_address(whole.address);
   } else {
-    outgoing& part = piece_payload(trans, offset, bytes, way.address, whole.request.access.source);
+    unit_transaction& part = piece_payload(trans, offset, bytes, way.address, whole.request.access.source);
     socket->b_transport(part, whole.delay);
     trans.set_response_status(part.get_response_status());
     part.release();
@@ -316,6 +302,13 @@ struct remapping_unit::blocking_request {
   whole.time = wheel_.timebase().time_of(wheel_.timebase().first_edge_after(arrives));
   whole.delay += way_out_.of(whole.time - arrives);
   return trans.is_response_ok();
+}
+
+// A request that crosses pages; `bytes` of it lie in the first.
+[[gnu::noinline]] void remapping_unit::pass_pieces(blocking_request& whole, std::uint32_t bytes) {
+  const std::uint32_t length = whole.trans.get_data_length();
+  for (std::uint32_t offset = 0; pass_piece(whole, offset, bytes) && (offset += bytes) < length;)
+    bytes = dmar::unit::page_piece(whole.address + offset, length - offset);
 }
 
 void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
@@ -331,12 +324,11 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
   const std::uint32_t length = trans.get_data_length();
   hardware_.count_request(length);
   const std::uint64_t sequence = hardware_.enter(trans.is_write());
-  std::uint32_t bytes = dmar::unit::page_piece(whole.address, length);
+  const std::uint32_t bytes = dmar::unit::page_piece(whole.address, length);
   if (bytes == length) [[likely]] {
     pass_piece(whole, 0, length);
   } else {
-    for (std::uint32_t offset = 0; pass_piece(whole, offset, bytes) && (offset += bytes) < length;)
-      bytes = dmar::unit::page_piece(whole.address + offset, length - offset);
+    pass_pieces(whole, bytes);
   }
   if (!dmi_allowed_) trans.set_dmi_allowed(false);
   hardware_.leave(sequence);
@@ -400,116 +392,143 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
 
 // --- Downstream
 
-bool remapping_unit::forward(const dmar::forwarded& piece) {
-  auto& original = *static_cast<tlm::tlm_generic_payload*>(piece.cookie);
-  outgoing& out = piece_payload(original, piece.offset, piece.length, piece.address, piece.source);
-  out.slot = piece.slot;
-  return send(piece.interrupt ? interrupts : memory, out);
+// The answer to something that was sent.
+[[gnu::always_inline]] inline void remapping_unit::finish(tlm::tlm_generic_payload& payload,
+                                                          unit_ticket& ticket, picoseconds when) {
+  if (ticket.what != unit_ticket::kind::whole) [[unlikely]]
+    return finish_own(static_cast<unit_transaction&>(payload), when);
+  payload.set_address(ticket.address);
+  passing_[ticket.slot] = nullptr;
+  hardware_.answered(ticket.slot, payload.is_response_ok(), when);
 }
 
-bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned bytes) {
-  outgoing& read = table_payload(address, bytes, coherent_);
-  read.slot = walker;
-  return send(memory, read);
-}
-
-// The queue and the status of waits are always coherent (VT-d 6.5.2).
-bool remapping_unit::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
-  outgoing& read = table_payload(address, bytes, true);
-  read.what = outgoing::kind::descriptor;
-  read.slot = tag;
-  return send(memory, read);
-}
-
-bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
-  outgoing& write = pool_.take();
-  write.what = outgoing::kind::status;
-  write.original = nullptr;
-  write.request_ended = false;
-  write.slot = tag;
-  write.words[0] = data;
-  prepare(write, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(write.words.data()),
-          sizeof(data));
-  return send(memory, write);
-}
-
-void remapping_unit::send_message(const spec::msi_message& message) {
-  outgoing& out = pool_.take();
-  out.what = outgoing::kind::message;
-  out.original = nullptr;
-  out.words[0] = message.data;
-  prepare(out, tlm::TLM_WRITE_COMMAND, message.address, reinterpret_cast<unsigned char*>(out.words.data()),
-          4);
-  send(interrupts, out);
+void remapping_unit::finish_own(unit_transaction& payload, picoseconds when) {
+  const bool ok = payload.is_response_ok();
+  const unit_ticket& ticket = payload.ticket;
+  switch (ticket.what) {
+  case unit_ticket::kind::whole:
+  case unit_ticket::kind::message:
+    break;
+  case unit_ticket::kind::piece:
+    if (!ok) ticket.original->set_response_status(payload.get_response_status());
+    hardware_.answered(ticket.slot, ok, when);
+    break;
+  case unit_ticket::kind::table: {
+    remap::table_words entry;
+    entry.words = {payload.words[0], payload.words[1]};
+    hardware_.table_answered(ticket.slot, ok, entry, when);
+    break;
+  }
+  case unit_ticket::kind::descriptor:
+    hardware_.descriptor_answered(ticket.slot, ok, payload.words, when);
+    break;
+  case unit_ticket::kind::status:
+    hardware_.status_answered(ticket.slot, ok, when);
+    break;
+  }
+  payload.release();
 }
 
 // True: the socket can take the next request now.
-bool remapping_unit::send(downstream_socket& socket, outgoing& payload) {
+[[gnu::always_inline]] inline bool
+remapping_unit::send(downstream_socket& socket, tlm::tlm_generic_payload& payload, unit_ticket& ticket) {
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
-  switch (socket->nb_transport_fw(payload, phase, delay)) {
-  case tlm::TLM_COMPLETED:
-    finish(payload, now_ps() + to_ps(delay));
+  const auto status = socket->nb_transport_fw(payload, phase, delay);
+  if (status == tlm::TLM_ACCEPTED) return false;
+  // The unit sends at an edge, and that is now.
+  const picoseconds when = wheel_.timebase().time_of(wheel_.wheel().now()) + to_ps(delay);
+  if (status == tlm::TLM_COMPLETED) {
+    finish(payload, ticket, when);
     return true;
-  case tlm::TLM_ACCEPTED:
-    return false;
-  case tlm::TLM_UPDATED:
-    break;
   }
-  const picoseconds when = now_ps() + to_ps(delay);
   if (phase == tlm::BEGIN_RESP) {
     tlm::tlm_phase end = tlm::END_RESP;
     sc_core::sc_time end_delay = delay;
-    payload.acquire();
-    finish(payload, when);
+    if (payload.has_mm()) payload.acquire();
+    finish(payload, ticket, when);
     socket->nb_transport_fw(payload, end, end_delay);
-    payload.release();
+    if (payload.has_mm()) payload.release();
     return true;
   }
+  ticket.request_ended = true;
   if (delay == sc_core::SC_ZERO_TIME) return true;
   hardware_.memory_port_free(when);
   return false;
 }
 
+bool remapping_unit::send(downstream_socket& socket, unit_transaction& payload, unit_ticket::kind what,
+                          unsigned slot) {
+  payload.ticket.what = what;
+  payload.ticket.slot = slot;
+  payload.ticket.owner = this;
+  payload.ticket.request_ended = false;
+  return send(socket, payload, payload.ticket);
+}
+
+bool remapping_unit::forward(const dmar::forwarded& piece) {
+  auto& original = *static_cast<tlm::tlm_generic_payload*>(piece.cookie);
+  downstream_socket& socket = piece.interrupt ? interrupts : memory;
+  if (piece.whole) [[likely]] {
+    unit_ticket& ticket = tickets_[piece.slot];
+    ticket.request_ended = false;
+    passing_[piece.slot] = &original;
+    ticket.address = original.get_address();
+    original.set_address(piece.address);
+    return send(socket, original, ticket);
+  }
+  unit_transaction& out = piece_payload(original, piece.offset, piece.length, piece.address, piece.source);
+  return send(socket, out, unit_ticket::kind::piece, piece.slot);
+}
+
+bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned bytes) {
+  return send(memory, table_payload(address, bytes, coherent_), unit_ticket::kind::table, walker);
+}
+
+// The queue and the status of waits are always coherent (VT-d 6.5.2).
+bool remapping_unit::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
+  return send(memory, table_payload(address, bytes, true), unit_ticket::kind::descriptor, tag);
+}
+
+bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
+  return send(memory, dword_write(address, data), unit_ticket::kind::status, tag);
+}
+
+void remapping_unit::send_message(const spec::msi_message& message) {
+  send(interrupts, dword_write(message.address, message.data), unit_ticket::kind::message, 0);
+}
+
+unit_transaction& remapping_unit::dword_write(std::uint64_t address, std::uint32_t data) {
+  unit_transaction& out = pool_.take();
+  out.ticket.original = nullptr;
+  out.words[0] = data;
+  prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),
+          sizeof(data));
+  return out;
+}
+
+unit_ticket& remapping_unit::ticket_of(tlm::tlm_generic_payload& payload) {
+  if (auto* const own = payload.get_extension<unit_ticket>(); own != nullptr && own->owner == this)
+    return *own;
+  const auto passing = std::find(passing_.begin(), passing_.end(), &payload);
+  return tickets_[static_cast<std::size_t>(passing - passing_.begin())];
+}
+
 tlm::tlm_sync_enum remapping_unit::backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                                   sc_core::sc_time& delay) {
   const picoseconds when = now_ps() + to_ps(delay);
-  auto& payload = static_cast<outgoing&>(trans);
+  unit_ticket& ticket = ticket_of(trans);
   if (phase == tlm::END_REQ) {
-    payload.request_ended = true;
+    ticket.request_ended = true;
     hardware_.memory_port_free(when);
     return tlm::TLM_ACCEPTED;
   }
   if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
   // A response without END_REQ ends the request, too (TLM-2.0 base protocol).
-  if (!payload.request_ended) hardware_.memory_port_free(when);
-  finish(payload, when);
+  if (!ticket.request_ended) hardware_.memory_port_free(when);
+  finish(trans, ticket, when);
   phase = tlm::END_RESP;
   return tlm::TLM_COMPLETED;
-}
-
-void remapping_unit::finish(outgoing& payload, picoseconds when) {
-  switch (payload.what) {
-  case outgoing::kind::piece:
-    if (!payload.is_response_ok()) payload.original->set_response_status(payload.get_response_status());
-    hardware_.answered(payload.slot, payload.is_response_ok(), when);
-    break;
-  case outgoing::kind::table: {
-    remap::table_words words;
-    words.words = {payload.words[0], payload.words[1]};
-    hardware_.table_answered(payload.slot, payload.is_response_ok(), words, when);
-    break;
-  }
-  case outgoing::kind::descriptor:
-    hardware_.descriptor_answered(payload.slot, payload.is_response_ok(), payload.words, when);
-    break;
-  case outgoing::kind::status:
-    hardware_.status_answered(payload.slot, payload.is_response_ok(), when);
-    break;
-  case outgoing::kind::message:
-    break;
-  }
-  payload.release();
 }
 
 // --- Debug and direct access
@@ -526,7 +545,7 @@ unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
     piece.length = dmar::unit::page_piece(piece.access.address, length - done);
     const auto host = hardware_.probe(piece, tables);
     if (!host) break;
-    outgoing& part = piece_payload(trans, done, piece.length, *host, piece.access.source);
+    unit_transaction& part = piece_payload(trans, done, piece.length, *host, piece.access.source);
     const unsigned moved = memory->transport_dbg(part);
     part.release();
     done += moved;
@@ -546,7 +565,7 @@ bool remapping_unit::direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_
   const auto granted = hardware_.direct(request.access);
   if (!granted) return false;
   const std::uint64_t host = granted->host + (request.access.address - granted->first);
-  outgoing& ask = piece_payload(trans, 0, trans.get_data_length(), host, request.access.source);
+  unit_transaction& ask = piece_payload(trans, 0, trans.get_data_length(), host, request.access.source);
   tlm::tlm_dmi below;
   const bool given = memory->get_direct_mem_ptr(ask, below);
   ask.release();

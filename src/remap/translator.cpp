@@ -98,9 +98,9 @@ void translator::keep_tables(const page_walk& walk) {
 }
 
 template <bool observed>
-[[gnu::always_inline]] inline translation
+[[gnu::always_inline]] inline void
 translator::walk_now(const dma_access& access, const context_value* context, const walk_surroundings& around,
-                     translation_cost& cost) {
+                     translation_cost& cost, translation& out) {
   memory_port& memory = around.memory;
   const engine::clock timebase = around.timebase;
   engine::cycle read_cycles = 0;
@@ -126,25 +126,27 @@ translator::walk_now(const dma_access& access, const context_value* context, con
   cost.read_cycles = read_cycles;
   cost.table_reads = walk.reads();
   cost.evicted = commit(walk, caches_.iotlb().fills() == fills);
-  return walk.result();
+  out = walk.result();
 }
 
-[[gnu::noinline]] translation translator::walk_watched(const dma_access& access, const context_value* context,
-                                                       const walk_surroundings& around,
-                                                       translation_cost& cost) {
-  return walk_now<true>(access, context, around, cost);
+[[gnu::noinline]] void translator::walk_watched(const dma_access& access, const context_value* context,
+                                                const walk_surroundings& around, translation_cost& cost,
+                                                translation& out) {
+  walk_now<true>(access, context, around, cost, out);
 }
 
-translation translator::translate_cold(const dma_access& access, const context_value* context,
-                                       const walk_surroundings& around, translation_cost& cost) {
-  translation out;
+void translator::translate_cold(const dma_access& access, const context_value* context,
+                                const walk_surroundings& around, translation_cost& cost, translation& out) {
   const outcome found = look_up(access, out, context);
   cost.context_hit = found != outcome::context_miss;
   cost.iotlb_hit = found == outcome::translated || found == outcome::blocked;
-  if (cost.iotlb_hit) return out;
+  if (cost.iotlb_hit) return;
   // Two walks of one source, so that nobody pays for an observer who is not there.
-  return observer_ == nullptr ? walk_now<false>(access, context, around, cost)
-                              : walk_watched(access, context, around, cost);
+  if (observer_ == nullptr) {
+    walk_now<false>(access, context, around, cost, out);
+  } else {
+    walk_watched(access, context, around, cost, out);
+  }
 }
 
 translation translator::probe(const dma_access& access, std::uint64_t root_table, memory_port& memory) const {

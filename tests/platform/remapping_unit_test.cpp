@@ -187,6 +187,7 @@ TEST(remapping_unit, the_phases_come_in_order_and_back_pressure_holds_the_reques
     ASSERT_EQ(s.phases.size(), 3U);
     EXPECT_EQ(s.phases[1].phase, "BEGIN_RESP");
     EXPECT_EQ(s.phases[1].trans, &first);
+    EXPECT_EQ(first.get_address(), iova) << "memory saw another one";
     EXPECT_EQ(s.phases[2].phase, "END_REQ");
     EXPECT_EQ(s.phases[2].trans, &second);
     EXPECT_EQ(s.phases[2].when, s.phases[1].when + scene::period);

@@ -154,10 +154,11 @@ public:
   /// What a request is answered with.
   tlm::tlm_response_status status = tlm::TLM_OK_RESPONSE;
   engine::picoseconds takes = 0;
-  /// nb_transport: complete at once; else only BEGIN_RESP on the return path, if that; else as `respond`
-  /// says.
+  /// nb_transport: complete at once; else only BEGIN_RESP or END_REQ on the return path, if that; else as
+  /// `respond` says.
   bool completes = false;
   bool begins_response_at_once = false;
+  bool ends_request_at_once = false;
   bool gives_direct = true;
   std::function<void(tlm::tlm_generic_payload&)> on_request;
 
@@ -184,8 +185,8 @@ private:
     take(trans);
     delay += platform::to_sc_time(takes);
     if (completes) return tlm::TLM_COMPLETED;
-    if (!begins_response_at_once) return tlm::TLM_ACCEPTED;
-    phase = tlm::BEGIN_RESP;
+    if (!begins_response_at_once && !ends_request_at_once) return tlm::TLM_ACCEPTED;
+    phase = begins_response_at_once ? tlm::BEGIN_RESP : tlm::END_REQ;
     return tlm::TLM_UPDATED;
   }
   unsigned debug(tlm::tlm_generic_payload& trans) {

@@ -7,6 +7,7 @@
 #include "vtd/dmar/register_file.h"
 #include "vtd/remap/access.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 
@@ -42,7 +43,9 @@ public:
   void log(const remap::dma_access& access, const remap::translation& result, engine::cycle now);
   /// Writes the records that are due and sends the messages that are due.
   void step(engine::cycle now);
-  [[nodiscard]] engine::cycle next_work() const;
+  [[nodiscard]] engine::cycle next_work() const {
+    return waiting_.empty() ? event_.next_work() : std::min(event_.next_work(), waiting_.front().due);
+  }
 
   /// The invalidation queue met an error: FSTS.IQE, and the fault event (VT-d 6.5.2.10, 7.4).
   void queue_failed(engine::cycle now);

@@ -9,7 +9,9 @@
 #include "vtd/engine/delay_line.h"
 #include "vtd/remap/translator.h"
 
+#include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -49,17 +51,13 @@ public:
   void want_port(memory_client* who) { guest_ = who; }
   void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
 
-  // The steps of cycle `now`, in this order.
+  // The steps of cycle `now`. Between the two halves the other parts of the unit take theirs.
 
-  void finish_lookups(engine::cycle now);
-  void advance_walks(engine::cycle now);
-  void commit_walks(engine::cycle now);
-  void admit(engine::cycle now);
-  void grant(engine::cycle now);
-  void respond(engine::cycle now);
-
-  /// The next cycle with work if nothing more arrives, or `never`.
-  [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
+  /// A to C1: look-ups, walks, fills.
+  void look_and_fill(engine::cycle now);
+  /// D to F: admission, grants, answers and responses. Returns the next cycle with work if nothing more
+  /// arrives, or `never`.
+  [[nodiscard]] engine::cycle admit_and_respond(engine::cycle now);
 
   // For invalidations: walks in flight that must not keep what they read. A null domain stands for "all
   // domains".
@@ -113,6 +111,15 @@ public:
   void reset();
 
 private:
+  // One step each; all are compiled into the two halves.
+  void finish_lookups(engine::cycle now);
+  void advance_walks(engine::cycle now);
+  void commit_walks(engine::cycle now);
+  void admit(engine::cycle now);
+  void grant(engine::cycle now);
+  void respond(engine::cycle now);
+  [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
+
   void leave_early(std::uint64_t sequence);
   passage pass_any(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
                    engine::cycle now);
@@ -130,6 +137,7 @@ private:
   };
 
   struct slot {
+    // `what.access` is that of the piece under way, `offset` bytes from the start of the request.
     request what{};
     std::uint64_t sequence = 0;
     std::uint64_t host_address = 0;
@@ -176,15 +184,15 @@ private:
   struct port_state {
     explicit port_state(std::size_t slots) : responses(slots) {}
     request offered{};
+    // The edge at which `offered` is seen; `never`: nothing stands here.
     engine::cycle seen = engine::never;
-    bool waiting = false;
     // From which edge on the response channel is free; `never` while a response is being taken.
     engine::cycle response_at = 0;
     engine::ring<std::uint32_t> responses;
   };
 
-  [[nodiscard]] static std::uint32_t piece_length(const request& what, std::uint32_t offset);
-  [[nodiscard]] remap::dma_access access_of(const slot& s) const;
+  // How much of `bytes` from `address` on lies in its page.
+  [[nodiscard]] static std::uint32_t piece_length(std::uint64_t address, std::uint32_t bytes);
   void decide(std::uint32_t id, const remap::translation& result, engine::cycle now);
   void end(std::uint32_t id, completion how);
   void leave_for_memory(slot& s, std::uint32_t id, std::uint64_t address);
@@ -259,6 +267,7 @@ private:
   std::vector<std::uint32_t> free_slots_;
   std::vector<walker> walkers_;
   std::vector<port_state> ports_;
+  unsigned port_count_;
   engine::delay_line<std::uint32_t> lookups_;
   // Requests that enter the look-up again, or with their next page: before new ones.
   engine::ring<std::uint32_t> again_;
@@ -309,6 +318,30 @@ inline pipeline::lane pipeline::lane_of(const remap::dma_access& access, const r
   // VT-d 4.2.3: without translation there is nothing a device may ask for or have translated.
   if (!untranslated || state_.forbids(access.address, piece, false)) return lane::forbidden;
   return lane::bypass;
+}
+
+inline bool pipeline::offer(unsigned at, const request& what, engine::cycle seen) {
+  port_state& p = ports_[at];
+  if (p.seen != engine::never) [[unlikely]]
+    return false;
+  p.offered = what;
+  p.seen = seen;
+  ++waiting_ports_;
+  tell_offer(at, seen);
+  return true;
+}
+
+inline void pipeline::answered(unsigned id, bool ok, engine::cycle seen) {
+  assert(slots_[id].at == stage::in_memory);
+  // Nearly always the latest: memory of one speed answers in order.
+  answers_.push_sorted({seen, id, ok}, [seen, id](const answer& other) {
+    return other.at > seen || (other.at == seen && other.id > id);
+  });
+}
+
+inline std::uint32_t pipeline::piece_length(std::uint64_t address, std::uint32_t bytes) {
+  const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, to_page_end));
 }
 
 inline void pipeline::count_lookup(bool context_hit, bool iotlb_hit) {

@@ -45,6 +45,8 @@ struct forwarded {
   spec::source_id source{};
   /// To hand back in `unit::answered`.
   unsigned slot = 0;
+  /// It is the whole request, and all its bytes are meant: the request itself may go on, with this address.
+  bool whole = false;
   /// An interrupt message, not memory: it leaves by the interrupt port (VT-d 3.13, 5.1).
   bool interrupt = false;
 };

@@ -16,17 +16,17 @@ template <class Item>
 class ring {
 public:
   explicit ring(std::size_t slots)
-      : slots_(slots), items_(std::bit_ceil(slots == 0 ? std::size_t{1} : slots)) {}
+      : slots_(slots), items_(std::bit_ceil(slots == 0 ? std::size_t{1} : slots)), mask_(items_.size() - 1) {}
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] bool full() const { return count_ >= slots_; }
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] Item& front() { return items_[head_]; }
   [[nodiscard]] const Item& front() const { return items_[head_]; }
   /// The item that `at` others stand before.
-  [[nodiscard]] Item& operator[](std::size_t at) { return items_[(head_ + at) & (items_.size() - 1)]; }
+  [[nodiscard]] Item& operator[](std::size_t at) { return items_[(head_ + at) & mask_]; }
   void push(const Item& item) {
     assert(!full());
-    items_[(head_ + count_) & (items_.size() - 1)] = item;
+    items_[(head_ + count_) & mask_] = item;
     ++count_;
   }
   /// As `push`, but before the last ones for which `later(item)` holds: the ring stays sorted.
@@ -41,7 +41,7 @@ public:
   Item pop() {
     assert(!empty());
     Item item = items_[head_];
-    head_ = (head_ + 1) & (items_.size() - 1);
+    head_ = (head_ + 1) & mask_;
     --count_;
     return item;
   }
@@ -53,6 +53,7 @@ public:
 private:
   std::size_t slots_;
   std::vector<Item> items_;
+  std::size_t mask_;
   std::size_t head_ = 0;
   std::size_t count_ = 0;
 };

@@ -56,7 +56,8 @@ public:
 };
 
 /// The event wheel of one simulation: visits only cycles in which some component has work.
-/// 4096 slots with a bitmap; a component due more than 4095 cycles ahead waits in its slot for its lap.
+/// 4096 slots with a bitmap (none while only one component has work); a component due more than 4095 cycles
+/// ahead waits in its slot for its lap.
 class wheel {
 public:
   explicit wheel(engine::clock c) : clock_(c) {}
@@ -90,10 +91,14 @@ private:
   static constexpr std::uint64_t slot_mask = slot_count - 1;
 
   void wake(component& who, cycle at);
+  void schedule(component& who);
   void link(component& who);
   void unlink(component& who);
+  void take_out(component& who);
+  void forget(component& who);
   void run_until(cycle until);
   void run_cycle(cycle at);
+  void run_slot(cycle at);
   [[nodiscard]] cycle find_next(cycle after) const;
   [[nodiscard]] cycle earliest_in_slot(std::uint64_t slot) const;
 
@@ -102,6 +107,9 @@ private:
   cycle next_ = never;
   bool running_ = false;
   std::uint32_t components_ = 0;
+  // Wake-ups in slots. While there is only one in all, it needs no slot.
+  std::uint32_t linked_ = 0;
+  component* only_ = nullptr;
   wheel_driver* driver_ = nullptr;
   std::array<component*, slot_count> slots_{};
   std::array<std::uint64_t, slot_count / 64> occupied_{};
@@ -109,7 +117,7 @@ private:
 
 inline component::component(wheel& w) : wheel_(w), order_(w.components_++) {}
 inline component::~component() {
-  if (due_ != never) wheel_.unlink(*this);
+  if (due_ != never) wheel_.forget(*this);
 }
 inline void component::wake_at(cycle at) {
   if (at < due_) wheel_.wake(*this, at);

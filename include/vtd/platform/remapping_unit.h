@@ -2,10 +2,10 @@
 #pragma once
 
 #include "vtd/dmar/unit.h"
-#include "vtd/platform/dma_extension.h"
 #include "vtd/platform/kernel_wheel.h"
 #include "vtd/platform/payload_pool.h"
 #include "vtd/platform/target_socket.h"
+#include "vtd/platform/unit_transaction.h"
 
 #include <systemc>
 #include <tlm>
@@ -68,27 +68,6 @@ public:
 
 private:
   friend class target_socket<remapping_unit>;
-  // A transaction of ours on the way to memory.
-  struct outgoing : tlm::tlm_generic_payload {
-    outgoing();
-    ~outgoing() override;
-    enum class kind : std::uint8_t { piece, table, descriptor, status, message } what = kind::piece;
-    /// The slot, walker or tag of the unit that waits for it.
-    unsigned slot = 0;
-    /// The upstream transaction it is a piece of.
-    tlm::tlm_generic_payload* original = nullptr;
-    bool request_ended = false;
-    /// Byte enables of a zero-length read.
-    unsigned char no_byte = TLM_BYTE_DISABLED;
-    dmar::descriptor_words words{};
-    dma_extension attributes;
-  };
-  // One that reads a table, and says so.
-  struct table_read final : outgoing {
-    table_read();
-    ~table_read() override;
-    table_read_extension mark;
-  };
   struct port_state {
     spec::source_id default_source{};
     bool direct_given = false;
@@ -102,6 +81,7 @@ private:
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   struct blocking_request;
   bool pass_piece(blocking_request& whole, std::uint32_t offset, std::uint32_t bytes);
+  void pass_pieces(blocking_request& whole, std::uint32_t bytes);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                    sc_core::sc_time& delay);
   unsigned debug(int port, tlm::tlm_generic_payload& trans);
@@ -129,20 +109,27 @@ private:
   [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
   static bool check(tlm::tlm_generic_payload& trans);
   static void block(tlm::tlm_generic_payload& trans);
-  outgoing& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset, std::uint32_t length,
-                          std::uint64_t address, spec::source_id source);
-  outgoing& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
-  static void prepare(outgoing& payload, tlm::tlm_command command, std::uint64_t address, unsigned char* data,
-                      unsigned bytes);
-  bool send(downstream_socket& socket, outgoing& payload);
-  void finish(outgoing& payload, engine::picoseconds when);
+  unit_transaction& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset,
+                                  std::uint32_t length, std::uint64_t address, spec::source_id source);
+  unit_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
+  unit_transaction& dword_write(std::uint64_t address, std::uint32_t data);
+  static void prepare(unit_transaction& payload, tlm::tlm_command command, std::uint64_t address,
+                      unsigned char* data, unsigned bytes);
+  bool send(downstream_socket& socket, tlm::tlm_generic_payload& payload, unit_ticket& ticket);
+  bool send(downstream_socket& socket, unit_transaction& payload, unit_ticket::kind what, unsigned slot);
+  [[nodiscard]] unit_ticket& ticket_of(tlm::tlm_generic_payload& payload);
+  void finish(tlm::tlm_generic_payload& payload, unit_ticket& ticket, engine::picoseconds when);
+  void finish_own(unit_transaction& payload, engine::picoseconds when);
 
   kernel_wheel& wheel_;
   repeated_span way_in_;
   repeated_span way_out_;
   std::vector<port_state> ports_;
-  payload_pool<outgoing> pool_;
-  payload_pool<table_read> table_pool_;
+  payload_pool<unit_transaction> pool_;
+  payload_pool<table_read_transaction> table_pool_;
+  // For each slot of the unit the request that passes as it is, or null, and its ticket.
+  std::vector<tlm::tlm_generic_payload*> passing_;
+  std::vector<unit_ticket> tickets_;
   std::unique_ptr<table_memory> table_memory_;
   write_buffer_control* write_buffer_ = nullptr;
   bool coherent_ = false;

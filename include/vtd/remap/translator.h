@@ -93,9 +93,11 @@ public:
   /// Look-up, walk and fill in one go. `cost.read_cycles` follows the clock's edges.
   translation translate(const dma_access& access, const walk_surroundings& around, translation_cost& cost) {
     const hot_entries hot = find_hot(access);
-    if (hot.page == nullptr) [[unlikely]]
-      return translate_cold(access, hot.context, around, cost);
     translation out;
+    if (hot.page == nullptr) [[unlikely]] {
+      translate_cold(access, hot.context, around, cost, out);
+      return out;
+    }
     use_page(*hot.context, *hot.page, access, out);
     count_hot();
     cost.context_hit = true;
@@ -150,14 +152,14 @@ private:
     return outcome::blocked;
   }
   // `context`: as from `find_hot`.
-  translation translate_cold(const dma_access& access, const context_value* context,
-                             const walk_surroundings& around, translation_cost& cost);
+  void translate_cold(const dma_access& access, const context_value* context, const walk_surroundings& around,
+                      translation_cost& cost, translation& out);
   // The rest of `translate` after a miss. `context`: the one that let the request pass to the IOTLB.
   template <bool observed>
-  translation walk_now(const dma_access& access, const context_value* context,
-                       const walk_surroundings& around, translation_cost& cost);
-  translation walk_watched(const dma_access& access, const context_value* context,
-                           const walk_surroundings& around, translation_cost& cost);
+  void walk_now(const dma_access& access, const context_value* context, const walk_surroundings& around,
+                translation_cost& cost, translation& out);
+  void walk_watched(const dma_access& access, const context_value* context, const walk_surroundings& around,
+                    translation_cost& cost, translation& out);
   void tell(const dma_access& access, const page_walk::wanted_entry& what, bool ok, const table_words& words,
             engine::cycle now) const;
 

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a unit sends downstream, phase by phase, to targets that answer in every way TLM-2.0 allows.
+
+#include "vtd/platform/unit_transaction.h"
+
+#include "support/parts.h"
+#include "support/tlm_probe.h"
+#include "vtd/platform/remapping_unit.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vtd::test {
+namespace {
+
+constexpr engine::picoseconds period = 1000;
+constexpr std::uint64_t address = 0x40000000;
+constexpr auto read = tlm::TLM_READ_COMMAND;
+constexpr auto write = tlm::TLM_WRITE_COMMAND;
+
+dmar::unit_config config() {
+  dmar::unit_config out;
+  out.caps = small_part();
+  out.caches = small_caches();
+  out.timing.lookup = {1, 2, 1};
+  out.timing.requests = 8;
+  out.timing.walkers = 2;
+  return out;
+}
+
+/// The sockets of a unit that no test here uses.
+struct unit_ends final : sc_core::sc_module {
+  tlm_utils::simple_initiator_socket<unit_ends> cpu{"cpu"};
+  probe_target interrupts{"interrupts"};
+  unit_ends(const sc_core::sc_module_name& name, platform::remapping_unit& unit) : sc_module(name) {
+    cpu.bind(unit.registers);
+    unit.interrupts.bind(interrupts.socket);
+  }
+};
+
+/// Device, unit, memory; translation is off, so that every request passes with the address it has.
+struct scene {
+  platform::kernel_wheel wheel{"wheel", engine::clock{period}};
+  probe_initiator device{"device"};
+  platform::remapping_unit unit{"unit", wheel, config()};
+  unit_ends ends{"ends", unit};
+  probe_target memory{"memory"};
+  platform::payload_pool<tlm::tlm_generic_payload> pool;
+  std::vector<bytes> data;
+
+  scene() {
+    device.ends_at_once = true;
+    device.socket.bind(unit.upstream[0]);
+    unit.memory.bind(memory.socket);
+    data.reserve(16);
+  }
+  tlm::tlm_generic_payload& request(std::uint64_t at, std::size_t size = 64, tlm::tlm_command what = read) {
+    return fill(pool.take(), at, size, what);
+  }
+  tlm::tlm_generic_payload& fill(tlm::tlm_generic_payload& trans, std::uint64_t at, std::size_t size,
+                                 tlm::tlm_command what) {
+    bytes& content = data.emplace_back(size);
+    trans.set_command(what);
+    trans.set_address(at);
+    trans.set_data_ptr(content.data());
+    trans.set_data_length(static_cast<unsigned>(size));
+    trans.set_streaming_width(static_cast<unsigned>(size));
+    trans.set_byte_enable_ptr(nullptr);
+    trans.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    return trans;
+  }
+  /// How many requests memory has been offered so far.
+  [[nodiscard]] std::size_t offered() const {
+    std::size_t count = 0;
+    for (const auto& each : memory.phases)
+      count += each.phase == "BEGIN_REQ" ? 1U : 0U;
+    return count;
+  }
+};
+
+TEST(unit_transaction, a_request_of_one_page_goes_on_as_it_is_and_one_of_two_pages_in_pieces) {
+  scene s;
+  in_thread([&] {
+    s.memory.completes = true;
+    tlm::tlm_generic_payload& whole = s.request(address);
+    tlm::tlm_generic_payload& two = s.request(address + spec::page_size - 32);
+    s.device.send(whole);
+    wait_ps(20 * period);
+    s.device.send(two);
+    wait_ps(40 * period);
+    ASSERT_EQ(s.offered(), 3U);
+    EXPECT_EQ(s.memory.phases[0].trans, &whole);
+    EXPECT_NE(s.memory.phases[1].trans, &two);
+    EXPECT_NE(s.memory.phases[2].trans, &two);
+    EXPECT_EQ(whole.get_address(), address);
+    EXPECT_EQ(two.get_address(), address + spec::page_size - 32);
+    EXPECT_TRUE(whole.is_response_ok());
+    EXPECT_TRUE(two.is_response_ok());
+  });
+}
+
+TEST(unit_transaction, the_end_of_a_request_on_the_return_path_frees_the_port_once) {
+  scene s;
+  in_thread([&] {
+    s.memory.ends_request_at_once = true;
+    tlm::tlm_generic_payload& first = s.request(address);
+    s.device.send(first);
+    wait_ps(20 * period);
+    ASSERT_EQ(s.offered(), 1U);
+    // The second is not taken yet: its END_REQ is owed.
+    s.memory.ends_request_at_once = false;
+    tlm::tlm_generic_payload& second = s.request(address + 64);
+    s.device.send(second);
+    wait_ps(20 * period);
+    ASSERT_EQ(s.offered(), 2U);
+    tlm::tlm_generic_payload& third = s.request(address + 128);
+    s.device.send(third);
+    s.memory.respond(first);
+    wait_ps(20 * period);
+    EXPECT_EQ(s.offered(), 2U) << "a BEGIN_REQ before the END_REQ of the last request";
+    s.memory.respond(second, tlm::END_REQ);
+    wait_ps(20 * period);
+    EXPECT_EQ(s.offered(), 3U);
+  });
+}
+
+TEST(unit_transaction, a_request_that_ends_later_holds_the_port_until_then) {
+  scene s;
+  in_thread([&] {
+    s.memory.ends_request_at_once = true;
+    s.memory.takes = 10 * period;
+    s.device.send(s.request(address));
+    wait_ps(4 * period);
+    ASSERT_EQ(s.offered(), 1U);
+    const engine::picoseconds sent = s.memory.phases[0].when;
+    s.device.send(s.request(address + 64));
+    wait_ps(20 * period);
+    ASSERT_EQ(s.offered(), 2U);
+    EXPECT_EQ(s.memory.phases[1].when, sent + 11 * period) << "the first edge after the END_REQ";
+  });
+}
+
+TEST(unit_transaction, answers_may_come_in_any_order) {
+  scene s;
+  in_thread([&] {
+    std::vector<tlm::tlm_generic_payload*> all;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      all.push_back(&s.request(address + 64 * i));
+      s.device.send(*all.back());
+      wait_ps(10 * period);
+      s.memory.respond(*all.back(), tlm::END_REQ);
+    }
+    s.device.phases.clear();
+    for (const unsigned i : {2U, 0U, 3U, 1U}) {
+      EXPECT_EQ(s.memory.respond(*all[i]), tlm::TLM_COMPLETED);
+      wait_ps(10 * period);
+      ASSERT_FALSE(s.device.phases.empty());
+      EXPECT_EQ(s.device.phases.back().trans, all[i]);
+      EXPECT_EQ(s.device.phases.back().phase, "BEGIN_RESP");
+    }
+  });
+}
+
+TEST(unit_transaction, an_error_of_memory_comes_back_with_the_request) {
+  scene s;
+  in_thread([&] {
+    s.memory.completes = true;
+    s.memory.status = tlm::TLM_GENERIC_ERROR_RESPONSE;
+    tlm::tlm_generic_payload& whole = s.request(address, 64, write);
+    s.device.send(whole);
+    wait_ps(20 * period);
+    tlm::tlm_generic_payload& two = s.request(address + spec::page_size - 32, 64, write);
+    s.device.send(two);
+    wait_ps(20 * period);
+    EXPECT_EQ(whole.get_response_status(), tlm::TLM_GENERIC_ERROR_RESPONSE);
+    EXPECT_EQ(two.get_response_status(), tlm::TLM_GENERIC_ERROR_RESPONSE);
+    EXPECT_EQ(s.offered(), 2U) << "the second piece is not tried";
+  });
+}
+
+TEST(unit_transaction, two_units_may_stand_in_a_row) {
+  platform::kernel_wheel wheel{"wheel", engine::clock{period}};
+  probe_initiator device{"device"};
+  platform::remapping_unit outer{"outer", wheel, config()};
+  unit_ends outer_ends{"outer_ends", outer};
+  platform::remapping_unit inner{"inner", wheel, config()};
+  unit_ends inner_ends{"inner_ends", inner};
+  probe_target memory{"memory"};
+  device.ends_at_once = true;
+  device.socket.bind(outer.upstream[0]);
+  outer.memory.bind(inner.upstream[0]);
+  inner.memory.bind(memory.socket);
+  in_thread([&] {
+    platform::payload_pool<tlm::tlm_generic_payload> pool;
+    for (const std::uint64_t at : {address, address + spec::page_size - 32}) {
+      bytes content(64);
+      tlm::tlm_generic_payload& trans = pool.take();
+      trans.set_command(read);
+      trans.set_address(at);
+      trans.set_data_ptr(content.data());
+      trans.set_data_length(64);
+      trans.set_streaming_width(64);
+      memory.phases.clear();
+      device.phases.clear();
+      memory.on_request = [](tlm::tlm_generic_payload& one) { one.get_data_ptr()[0] = 0x5a; };
+      device.send(trans);
+      for (int i = 0; i < 40; ++i) {
+        wait_ps(period);
+        if (!memory.phases.empty() && memory.phases.back().phase == "BEGIN_REQ") {
+          tlm::tlm_generic_payload* const one = memory.phases.back().trans;
+          memory.phases.clear();
+          memory.respond(*one);
+        }
+      }
+      ASSERT_EQ(device.phases.size(), 2U);
+      EXPECT_EQ(device.phases[1].trans, &trans);
+      EXPECT_TRUE(trans.is_response_ok());
+      EXPECT_EQ(trans.get_address(), at);
+      EXPECT_EQ(content[0], 0x5a);
+    }
+  });
+}
+
+} // namespace
+} // namespace vtd::test
