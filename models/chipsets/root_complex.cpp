@@ -6,6 +6,7 @@
 #include "vtd/spec/dmar_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -95,6 +96,7 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.event_message = timing.cycles(timing.event_message);
   out.whole_domain_tables = timing.whole_domain_tables;
   out.protect_translated = unit.protect_translated;
+  out.protected_region_shift = static_cast<unsigned>(std::countr_zero(unit.protected_region_size.value));
   out.hidden_write_buffer = unit.hidden_write_buffer;
   out.ports = ports;
   return out;
