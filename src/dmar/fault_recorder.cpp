@@ -82,9 +82,9 @@ bool fault_recorder::record(const entry& fault) {
   return true;
 }
 
-void fault_recorder::queue_failed(cycle now) {
+void fault_recorder::raise_status(std::uint32_t causes, cycle now) {
   const auto status = registers_.read<reg::fsts>();
-  registers_.store<reg::fsts>(reg::fsts::iqe::set(status, 1));
+  registers_.store<reg::fsts>(status | causes);
   if (!any_cause(status)) event_.raise(now);
   event_.step(now);
 }

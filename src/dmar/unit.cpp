@@ -157,6 +157,12 @@ void unit::status_answered(unsigned tag, bool ok, picoseconds now) {
   wake_for(at);
 }
 
+void unit::device_completed(const spec::ats::invalidation_completion& what, picoseconds now) {
+  const cycle at = seen(now);
+  queue_.device_completed(what, at);
+  wake_for(at);
+}
+
 void unit::memory_port_free(picoseconds now) {
   const cycle at = seen(now);
   pipeline_.memory_port_free(at);
@@ -220,6 +226,9 @@ unit_statistics unit::statistics() const {
   all.waits = queue_.statistics().waits;
   all.interrupt_entry_invalidations = queue_.statistics().interrupt_entries;
   all.queue_errors = queue_.statistics().errors;
+  all.device_invalidations = queue_.devices().statistics().requests;
+  all.device_timeouts = queue_.devices().statistics().timeouts;
+  all.unexpected_completions = queue_.devices().statistics().unexpected;
   all.ignored_orders = commands_.ignored();
   return all;
 }

@@ -169,6 +169,10 @@ public:
     }
     return true;
   }
+  void invalidate_device(const spec::ats::invalidation_request& what) override {
+    invalidations.emplace_back(wheel.now(), what);
+    if (devices_answer) unit.device_completed({what.device, 1U << what.tag, 1}, now_ps() + data_delay);
+  }
   void answer(void* cookie, spec::ats::translation with) override {
     answers.push_back({wheel.now(), id_of(cookie), with.value, {}});
   }
@@ -212,6 +216,9 @@ public:
   std::vector<event> responses;
   /// Of translation requests; `address` is the word of the answer.
   std::vector<event> answers;
+  /// Requests to devices; these complete them unless told otherwise.
+  std::vector<std::pair<engine::cycle, spec::ats::invalidation_request>> invalidations;
+  bool devices_answer = true;
   std::vector<std::pair<engine::cycle, spec::msi_message>> messages;
   std::vector<engine::cycle> drains;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> withdrawn;

@@ -48,7 +48,16 @@ public:
   }
 
   /// The invalidation queue met an error: FSTS.IQE, and the fault event (VT-d 6.5.2.10, 7.4).
-  void queue_failed(engine::cycle now);
+  void queue_failed(engine::cycle now) { raise_status(spec::reg::fsts::iqe::mask, now); }
+  /// A device did not complete an invalidation in time, or completed one that nobody waits for: its bit of
+  /// FSTS, the fault event, and in IQERCD the first device since the bit was clear (VT-d 10.4.9, 10.4.29).
+  template <class Status, class Device>
+  void invalidation_failed(spec::source_id device, engine::cycle now) {
+    if (Status::get(registers_.read<spec::reg::fsts>()) == 0 && registers_.has<spec::reg::iqercd>()) {
+      registers_.store<spec::reg::iqercd>(Device::set(registers_.read<spec::reg::iqercd>(), device.value()));
+    }
+    raise_status(Status::mask, now);
+  }
 
   /// Software wrote FSTS or a record: PPF and IP follow what is left.
   void status_written();
@@ -75,6 +84,8 @@ private:
     engine::cycle due = 0;
   };
   bool record(const entry& fault);
+  // Sets bits of FSTS that are causes of the fault event.
+  void raise_status(std::uint32_t causes, engine::cycle now);
   [[nodiscard]] bool any_record_pending() const;
   /// Does a record that software has not freed hold a fault of this requester?
   [[nodiscard]] bool is_recorded(spec::source_id source) const;

@@ -81,6 +81,9 @@ struct unit_ports {
   /// A translation request (ATS) has its answer; the request ends later, by `complete`. Units without ECAP.DT
   /// never call it.
   virtual void answer(void* /*cookie*/, spec::ats::translation /*with*/) {}
+  /// An invalidation request leaves for a device, not by the way to memory. Ends with
+  /// `unit::device_completed`, if the device answers. Units without ECAP.DT never call it.
+  virtual void invalidate_device(const spec::ats::invalidation_request& /*what*/) {}
   /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)`
   /// says so.
   virtual bool complete(unsigned port, void* cookie, completion how) = 0;

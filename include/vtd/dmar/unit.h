@@ -58,6 +58,8 @@ public:
   /// `words` of a 16-byte descriptor: the first two.
   void descriptor_answered(unsigned tag, bool ok, const descriptor_words& words, engine::picoseconds now);
   void status_answered(unsigned tag, bool ok, engine::picoseconds now);
+  /// A device completed invalidation requests; the message takes no slot and no look-up.
+  void device_completed(const spec::ats::invalidation_completion& what, engine::picoseconds now);
   void memory_port_free(engine::picoseconds now);
   void response_taken(unsigned port, engine::picoseconds now);
 
