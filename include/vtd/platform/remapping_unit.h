@@ -53,6 +53,9 @@ public:
   downstream_socket memory;
   /// Interrupt messages: those of devices that passed, and the unit's own events.
   downstream_socket interrupts;
+  /// Invalidation requests to devices (`device_message_extension`), by nb_transport. May stay unbound: then
+  /// no device answers, and requests time out.
+  tlm_utils::simple_initiator_socket_optional<remapping_unit> devices;
   /// Active high, may stay unbound: a warm reset at its rising edge.
   sc_core::sc_port<sc_core::sc_signal_in_if<bool>, 1, sc_core::SC_ZERO_OR_MORE_BOUND> reset;
 
@@ -100,6 +103,7 @@ private:
   bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override;
   bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override;
   void answer(void* cookie, spec::ats::translation with) override;
+  void invalidate_device(const spec::ats::invalidation_request& what) override;
   bool complete(unsigned port, void* cookie, dmar::completion how) override;
   void send_message(const spec::msi_message& message) override;
   engine::picoseconds write_buffer_drain_time() override;
@@ -110,7 +114,10 @@ private:
   void end_of_elaboration() override;
   void on_reset();
   [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
-  static bool check(tlm::tlm_generic_payload& trans);
+  bool check(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
+  [[gnu::cold]] void take_message(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
+  tlm::tlm_sync_enum message_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                   sc_core::sc_time& delay);
   static void block(tlm::tlm_generic_payload& trans);
   static void abort(tlm::tlm_generic_payload& trans);
   static unsigned fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer);
@@ -134,6 +141,7 @@ private:
   std::vector<port_state> ports_;
   payload_pool<unit_transaction> pool_;
   payload_pool<table_read_transaction> table_pool_;
+  payload_pool<device_transaction> device_pool_;
   // For each slot of the unit the request that passes as it is, or null, and its ticket.
   std::vector<tlm::tlm_generic_payload*> passing_;
   std::vector<unit_ticket> tickets_;

@@ -70,4 +70,13 @@ struct table_read_transaction final : unit_transaction {
   table_read_extension mark;
 };
 
+/// An invalidation request to a device.
+struct device_transaction final : unit_transaction {
+  device_transaction() { set_extension(&message); }
+  device_transaction(const device_transaction&) = delete;
+  device_transaction& operator=(const device_transaction&) = delete;
+  ~device_transaction() override { clear_extension(&message); }
+  device_message_extension message;
+};
+
 } // namespace vtd::platform
