@@ -33,7 +33,8 @@ spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked) {
 
 spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked) {
   spec::ecap out = real;
-  mask<spec::ecap::dt_field>(out.value, "DT", masked);
+  // Devices are told by the queue alone (VT-d 6.5.2.5).
+  if (!out.qi()) mask<spec::ecap::dt_field>(out.value, "DT", masked);
   mask<spec::ecap::ir_field>(out.value, "IR", masked);
   mask<spec::ecap::eim_field>(out.value, "EIM", masked);
   mask<spec::ecap::mhmv_field>(out.value, "MHMV", masked);

@@ -2,6 +2,7 @@
 #include "vtd/driver/unit.h"
 
 #include "vtd/driver/text.h"
+#include "vtd/spec/ats.h"
 #include "vtd/spec/invalidation.h"
 #include "vtd/spec/registers.h"
 
@@ -291,6 +292,20 @@ void unit::invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, 
                        .set_address((first >> mask) << mask << spec::page_shift)
                        .set_address_mask(mask)
                        .set_hint(leaves_only || forget_.invalidation_of_tables));
+}
+
+void unit::invalidate_device(spec::source_id id, unsigned queue_depth, std::uint64_t begin,
+                             std::uint64_t end) {
+  const std::uint64_t first = begin >> spec::page_shift;
+  const std::uint64_t pages = (end - begin + spec::page_size - 1) >> spec::page_shift;
+  spec::device_tlb_descriptor what;
+  what.set_source(id).set_max_pending(queue_depth % spec::ats::tags);
+  if (extended_.dit()) what.set_physical_source(id);
+  submit(what.set_range(begin, spec::address_mask_for(first, pages)));
+}
+
+void unit::invalidate_device(spec::source_id id, unsigned queue_depth) {
+  invalidate_device(id, queue_depth, 0, spec::page_base(~std::uint64_t{0}));
 }
 
 fault_batch unit::take_faults() { return driver::take_faults(registers_, capability_, forget_); }

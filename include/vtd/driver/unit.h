@@ -85,6 +85,14 @@ public:
   void invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end,
                               bool leaves_only);
 
+  /// The device-TLB of a function forgets [begin, end), pages; after the IOTLB invalidation of the same
+  /// pages, or it may learn them again (VT-d 6.5.2.5). Only where the queue is on and ECAP.DT = 1.
+  /// `queue_depth`: invalidations that the function takes at once.
+  void invalidate_device(spec::source_id id, unsigned queue_depth, std::uint64_t begin, std::uint64_t end);
+  /// The same for all it holds.
+  void invalidate_device(spec::source_id id, unsigned queue_depth);
+  [[nodiscard]] bool has_device_tlbs() const { return queue_ != nullptr && extended_.dt(); }
+
   /// Reads and clears all fault records.
   [[nodiscard]] fault_batch take_faults();
 
