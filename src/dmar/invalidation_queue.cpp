@@ -61,7 +61,7 @@ void invalidation_queue::stop() {
   quiet_ = false;
   incoming_ = {};
   ready_.clear();
-  requests_.want_port(writer_.state == write_state::wants_port ? this : nullptr);
+  if (writer_.state != write_state::wants_port) requests_.leave_port(*this);
 }
 
 // --- From software and memory
@@ -120,7 +120,7 @@ void invalidation_queue::drop_waits() {
     if (!what.is(descriptor_type::wait)) ready_.push(what);
   }
   if (incoming_.state == fetch_state::wants_port && writer_.state != write_state::wants_port)
-    requests_.want_port(nullptr);
+    requests_.leave_port(*this);
   incoming_ = {};
 }
 
@@ -130,7 +130,7 @@ void invalidation_queue::finish_write(cycle now) {
   writer_.due = never;
   if (writer_.state == write_state::delayed) {
     writer_.state = write_state::wants_port;
-    requests_.want_port(this);
+    requests_.want_port(*this);
   } else if (writer_.state == write_state::answered) {
     if (writer_.ok) {
       finish_wait(now);
@@ -148,7 +148,7 @@ void invalidation_queue::take_fetched(cycle now) {
   incoming_.due = never;
   if (incoming_.state == fetch_state::delayed) {
     incoming_.state = fetch_state::wants_port;
-    requests_.want_port(this);
+    requests_.want_port(*this);
     return;
   }
   incoming_.state = fetch_state::idle;
@@ -304,7 +304,7 @@ bool invalidation_queue::take_port(cycle now) {
     observer_->on_queue_access({write, now, write ? status : descriptor});
   }
   if (write) {
-    if (incoming_.state == fetch_state::wants_port) requests_.want_port(this);
+    if (incoming_.state == fetch_state::wants_port) requests_.want_port(*this);
     writer_.state = write_state::writing;
     writer_.tag = next_tag_++;
     const spec::wait_descriptor wait(writer_.what);

@@ -14,7 +14,8 @@ unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
     : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
-      faults_(config_, registers_, ports), removal_(config_, timebase_, translator_, pipeline_, ports),
+      faults_(config_, registers_, pipeline_, ports),
+      removal_(config_, timebase_, translator_, pipeline_, ports),
       queue_(config_, registers_, state_, removal_, pipeline_, faults_, ports),
       commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_,
                 removal_, queue_, ports) {}
@@ -154,6 +155,18 @@ void unit::descriptor_answered(unsigned tag, bool ok, const descriptor_words& wo
 void unit::status_answered(unsigned tag, bool ok, picoseconds now) {
   const cycle at = seen(now);
   queue_.status_answered(tag, ok, at);
+  wake_for(at);
+}
+
+void unit::log_read_answered(unsigned tag, bool ok, const descriptor_words& words, picoseconds now) {
+  const cycle at = seen(now);
+  faults_.log().read_answered(tag, ok, words, at);
+  wake_for(at);
+}
+
+void unit::log_write_answered(unsigned tag, bool ok, picoseconds now) {
+  const cycle at = seen(now);
+  faults_.log().write_answered(tag, ok, at);
   wake_for(at);
 }
 

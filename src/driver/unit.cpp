@@ -149,7 +149,23 @@ void unit::prepare(std::function<void()> on_fault) {
   }
   if (!forget_.context_invalidation_at_start) invalidate_context_global();
   if (!forget_.iotlb_invalidation_at_start) invalidate_iotlb_global();
+  enable_fault_log();
   set_up_fault_event(std::move(on_fault));
+}
+
+// VT-d 10.4.4: the log is taken over, then used.
+void unit::enable_fault_log() {
+  if (fault_log_ || !capability_.afl() || !options_.use_fault_log) return;
+  fault_log_ = std::make_unique<fault_log>(machine_);
+  registers_.write<reg::aflog>(fault_log_->address());
+  command<reg::gsts::fls>(unit_step::fault_log, reg::gcmd::sfl::mask, true, true);
+  command<reg::gsts::afls>(unit_step::fault_log, reg::gcmd::eafl::mask, true, true);
+}
+
+void unit::disable_fault_log() {
+  if (!fault_log_) return;
+  switch_off<reg::gsts::afls>(unit_step::fault_log, reg::gcmd::eafl::mask);
+  fault_log_.reset();
 }
 
 void unit::set_up_fault_event(std::function<void()> on_fault) {
@@ -183,6 +199,7 @@ void unit::disable() {
   mask_fault_event(true);
   fault_vector_.reset();
   enabled_ = false;
+  disable_fault_log();
   disable_queue();
 }
 
@@ -308,6 +325,10 @@ void unit::invalidate_device(spec::source_id id, unsigned queue_depth) {
   invalidate_device(id, queue_depth, 0, spec::page_base(~std::uint64_t{0}));
 }
 
-fault_batch unit::take_faults() { return driver::take_faults(registers_, capability_, forget_); }
+fault_batch unit::take_faults() {
+  fault_batch batch = driver::take_faults(registers_, capability_, forget_);
+  if (fault_log_) fault_log_->take(registers_, batch);
+  return batch;
+}
 
 } // namespace vtd::driver

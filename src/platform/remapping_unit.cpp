@@ -466,6 +466,12 @@ void remapping_unit::finish_own(unit_transaction& payload, picoseconds when) {
   case unit_ticket::kind::descriptor:
     hardware_.descriptor_answered(ticket.slot, ok, payload.words, when);
     break;
+  case unit_ticket::kind::log_read:
+    hardware_.log_read_answered(ticket.slot, ok, payload.words, when);
+    break;
+  case unit_ticket::kind::log_write:
+    hardware_.log_write_answered(ticket.slot, ok, when);
+    break;
   case unit_ticket::kind::status:
     hardware_.status_answered(ticket.slot, ok, when);
     break;
@@ -540,6 +546,21 @@ bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint
 
 void remapping_unit::send_message(const spec::msi_message& message) {
   send(interrupts, dword_write(message.address, message.data), unit_ticket::kind::message, 0);
+}
+
+// The log is always coherent, too (VT-d 7.3.2).
+bool remapping_unit::read_log(unsigned tag, std::uint64_t address) {
+  return send(memory, table_payload(address, sizeof(spec::fault_log_record), true),
+              unit_ticket::kind::log_read, tag);
+}
+
+bool remapping_unit::write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) {
+  unit_transaction& out = pool_.take();
+  out.ticket.original = nullptr;
+  out.words = {what.lo, what.hi, 0, 0};
+  prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),
+          sizeof(what));
+  return send(memory, out, unit_ticket::kind::log_write, tag);
 }
 
 void remapping_unit::invalidate_device(const spec::ats::invalidation_request& what) {
@@ -675,6 +696,23 @@ void remapping_unit::withdraw(std::uint64_t first, std::uint64_t last) {
 void remapping_unit::downstream_changed(sc_dt::uint64 /*first*/, sc_dt::uint64 /*last*/) {
   // Which input addresses led there is not kept.
   withdraw(0, ~std::uint64_t{0});
+}
+
+// --- Snapshots
+
+void remapping_unit::drain() {
+  while (!hardware_.quiescent(now_ps()))
+    wait(to_sc_time(wheel_.timebase().period_ps()));
+}
+
+std::vector<std::byte> remapping_unit::save() {
+  wheel_.catch_up();
+  return hardware_.save(now_ps());
+}
+
+void remapping_unit::restore(std::span<const std::byte> bytes) {
+  wheel_.catch_up();
+  hardware_.restore(bytes, now_ps());
 }
 
 // --- The write buffer

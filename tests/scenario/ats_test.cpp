@@ -82,6 +82,7 @@ public:
       hardware_.delay_ns(100);
     return device.read(dma_engine::reg::errors) == errors;
   }
+  void wait() { hardware_.delay_ns(10000); }
   std::uint64_t word() { return hardware_.load64(data_frame); }
   vtd::platform::endpoint& endpoint() { return *machine_.endpoint_at(nic); }
   vtd::dmar::unit_statistics statistics() {
@@ -188,6 +189,38 @@ TEST(ats_on_machine, a_function_taken_back_translates_no_more) {
     EXPECT_EQ(s.endpoint().translation().tlb().pages().occupancy(), 0U);
     EXPECT_EQ(s.statistics().device_invalidations, 1U);
     EXPECT_FALSE(driver.uses_ats({0, nic}));
+  });
+}
+
+// --- The advanced fault log
+
+TEST(fault_log_on_machine, the_driver_reads_faults_from_memory_when_it_is_told_to) {
+  vtd::driver::driver_options options;
+  options.use_ats = false;
+  options.unit.use_fault_log = true;
+  scene s({}, options, [](vtd::models::board& board) {
+    auto& cap = board.units.back().cap.value;
+    cap = vtd::spec::cap{cap}.set_afl(true).value;
+  });
+  s.run([&](vtd::driver::driver& driver) {
+    auto& guest = s.guest();
+    driver.attach(guest, {0, nic});
+    const auto* const unit = driver.unit_for({0, nic});
+    ASSERT_NE(unit, nullptr);
+    EXPECT_TRUE(unit->logs_faults());
+    s.start_device();
+    driver.unmap(guest, data, page);
+    for (unsigned n = 0; n < 3; ++n)
+      EXPECT_FALSE(s.fill(n));
+    s.wait();
+    driver.handle_faults();
+    ASSERT_EQ(driver.faults().size(), 3U) << s.log;
+    EXPECT_EQ(driver.faults()[0].fault.source, nic);
+    EXPECT_EQ(driver.faults()[0].fault.address, data);
+    EXPECT_EQ(driver.faults()[0].fault.access, vtd::driver::fault_access::write);
+    EXPECT_EQ(driver.faults()[0].fault.reason, vtd::spec::fault_reason::no_write_permission);
+    driver.stop();
+    EXPECT_FALSE(unit->logs_faults());
   });
 }
 

@@ -6,6 +6,7 @@
 #include "vtd/dmar/observer.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/register_file.h"
+#include "vtd/engine/archive.h"
 #include "vtd/spec/ats.h"
 #include "vtd/spec/invalidation.h"
 
@@ -51,6 +52,11 @@ public:
   void clear_statistics() { counts_ = {}; }
   void set_observer(unit_observer* observer) { observer_ = observer; }
   void reset();
+  /// Of one that waits for nothing.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    engine::serialize_counters(archive, counts_);
+  }
 
 private:
   struct request {

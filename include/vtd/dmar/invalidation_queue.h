@@ -94,6 +94,13 @@ public:
     devices_.set_observer(observer);
   }
   void reset();
+  /// Of a queue that is quiet.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(base_, size_, wide_, enabled_, next_tag_);
+    engine::serialize_counters(archive, counts_);
+    archive(devices_);
+  }
 
 private:
   enum class fetch_state : std::uint8_t { idle, delayed, wants_port, reading, decoding };

@@ -13,8 +13,10 @@
 #include <tlm_utils/simple_target_socket.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace vtd::platform {
@@ -66,6 +68,15 @@ public:
   [[nodiscard]] const dmar::unit& hardware() const { return hardware_; }
   /// The source-id of requests without our extension on this port.
   void set_default_source(unsigned port, spec::source_id source) { ports_[port].default_source = source; }
+  // Snapshots (dmar/snapshot.h; docs/dmar.md). They hold the unit alone: memory, devices and the initiators'
+  // direct pointers are not part of it; the latter are withdrawn by `restore`.
+
+  /// In a thread: waits until nothing is under way in the unit. Whoever sends requests must have stopped.
+  void drain();
+  /// Throws dmar::snapshot_error while something is under way.
+  [[nodiscard]] std::vector<std::byte> save();
+  /// Goes on from a snapshot at the present time. Throws dmar::snapshot_error, as `dmar::unit::restore`.
+  void restore(std::span<const std::byte> bytes);
   /// Without one the unit has no write buffer to drain.
   void set_write_buffer(write_buffer_control* control) { write_buffer_ = control; }
   /// Runs that check a driver switch DMI off, because a direct access passes by checker and statistics.
@@ -102,6 +113,8 @@ private:
   bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override;
   bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override;
   bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override;
+  bool read_log(unsigned tag, std::uint64_t address) override;
+  bool write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) override;
   void answer(void* cookie, spec::ats::translation with) override;
   void invalidate_device(const spec::ats::invalidation_request& what) override;
   bool complete(unsigned port, void* cookie, dmar::completion how) override;

@@ -22,6 +22,8 @@ struct unit_ticket final : tlm::tlm_extension<unit_ticket> {
     table,
     descriptor,
     status,
+    log_read,
+    log_write,
     message
   };
   kind what = kind::piece;

@@ -36,6 +36,11 @@ struct context_value {
   bool fault_processing_disable = false;
   /// Host physical address of the top paging table (SLPTPTR).
   std::uint64_t top_table = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(domain_id, type, levels, input_width, beyond_width, fault_processing_disable, top_table);
+  }
 };
 
 /// A page as the tables grant it.
@@ -51,6 +56,11 @@ struct page_attributes {
 struct page_value : page_attributes {
   /// Host physical address of the page.
   std::uint64_t page = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(level, read, write, snoop, page);
+  }
 };
 
 /// A cached non-leaf entry (paging-structure caches, VT-d 6.2.5): the next table, and the rights granted so
@@ -68,6 +78,10 @@ public:
   [[nodiscard]] constexpr bool write() const { return spec::second_level_entry{word_}.write(); }
   /// R and W where an entry has them; the other bits mean nothing.
   [[nodiscard]] constexpr std::uint64_t granted() const { return word_; }
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(word_);
+  }
 
 private:
   static constexpr std::uint64_t rights =
