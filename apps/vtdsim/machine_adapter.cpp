@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/machine_adapter.h"
 
+#include "vtd/spec/ats.h"
 #include "vtd/spec/message.h"
 
 #include <cstddef>
@@ -132,6 +133,12 @@ std::vector<vtd::driver::pci_function> function_list(const vtd::pci_topology::to
     each.bridge = f.is_bridge();
     if (f.is_bridge()) each.secondary_bus = f.buses().secondary;
     if (f.parent() != nullptr) each.parent = f.parent()->id();
+    const unsigned ats = f.capability(vtd::pci_topology::capability_kind::address_translation_services);
+    const auto& place = tree.description();
+    if (ats != 0 && place.ecam_base != 0 && f.bus() <= place.ecam_last_bus) {
+      each.ats_registers = place.ecam_base + (std::uint64_t{f.id().value()} << 12) + ats +
+                           vtd::spec::ats::function_registers::offset;
+    }
     for (const vtd::spec::source_id id : vtd::pci_topology::topology::aliases(f)) {
       if (id != f.id()) each.aliases.push_back(id);
     }

@@ -5,6 +5,7 @@
 
 #include "vtd/pci_topology/config_access.h"
 #include "vtd/pci_topology/registers.h"
+#include "vtd/spec/ats.h"
 
 #include <fmt/format.h>
 
@@ -72,6 +73,7 @@ private:
     found.parent = parent;
     found.aliases = aliases;
     if (found.bridge) found.secondary_bus = static_cast<std::uint8_t>(read(id, reg::secondary_bus, 1));
+    found.ats_registers = ats_registers(id);
     compare_memory_mapped(id);
     const std::uint8_t below = found.secondary_bus;
     const bool open = found.bridge && below > id.bus();
@@ -97,6 +99,21 @@ private:
     for (unsigned i = 0; at != 0 && i < 48; ++i) {
       if (read(id, at, 1) == wanted) return at;
       at = read(id, at + 1, 1) & 0xfcU;
+    }
+    return 0;
+  }
+
+  /// Extended capabilities are reached by memory alone (PCIe 2.0 7.9).
+  std::uint64_t ats_registers(source_id id) {
+    const auto& place = machine_.pci().description();
+    if (place.ecam_base == 0 || id.bus() > place.ecam_last_bus) return 0;
+    const std::uint64_t base = place.ecam_base + (std::uint64_t{id.value()} << 12);
+    unsigned at = reg::extended_capabilities;
+    constexpr unsigned most = 960; // dwords there
+    for (unsigned i = 0; at >= reg::extended_capabilities && i < most; ++i) {
+      const auto head = static_cast<std::uint32_t>(machine_.cpu().read(base + at, 4));
+      if ((head & 0xffff) == reg::ats_id) return base + at + vtd::spec::ats::function_registers::offset;
+      at = head >> 20 & 0xffcU;
     }
     return 0;
   }

@@ -34,7 +34,13 @@ spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked) {
 }
 
 spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked) {
-  return spec::ecap{without_absent(real.value, "ECAP.", spec::reg::ecap_reg::layout, masked)};
+  spec::ecap out{without_absent(real.value, "ECAP.", spec::reg::ecap_reg::layout, masked)};
+  // Devices are told by the queue alone (VT-d 6.5.2.5).
+  if (out.dt() && !out.qi()) {
+    out.set_dt(false);
+    if (masked != nullptr) masked->emplace_back("DT");
+  }
+  return out;
 }
 
 } // namespace vtd::models

@@ -42,6 +42,11 @@ platform::memory_timing memory_timing_of(const timing_preset& timing) {
   return out;
 }
 
+platform::device_tlb_config device_tlb_of(const timing_preset& timing, std::uint64_t seed) {
+  return {shape_of(timing.device_tlb, seed), ps_of(timing.device_tlb_lookup),
+          ps_of(timing.device_tlb_invalidation)};
+}
+
 unsigned count_endpoints(const pci_topology::topology& pci) {
   unsigned count = 0;
   pci.for_each([&count](const pci_topology::function& f) {
@@ -92,6 +97,8 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.descriptor_decode = timing.cycles(timing.descriptor_decode);
   t.queue_prefetch = timing.queue_prefetch;
   t.status_write = timing.cycles(timing.status_write);
+  t.device_invalidation = timing.cycles(timing.device_invalidation);
+  t.device_timeout = timing.cycles(timing.device_timeout);
   t.fault_recording = timing.cycles(timing.fault_recording);
   t.event_message = timing.cycles(timing.event_message);
   out.whole_domain_tables = timing.whole_domain_tables;
@@ -119,7 +126,8 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
       interrupts_("interrupts", static_cast<unsigned>(from.units.size()) + std::max(upstream_ports_, 1U)),
       cpu_("cpu", wheel_, stores_, platform::cpu_timing{}),
       router_("router", std::max(upstream_ports_, 1U), static_cast<unsigned>(from.units.size()) + 1),
-      bypass_("bypass", std::max(upstream_ports_, 1U)), bus_("bus"),
+      bypass_("bypass", std::max(upstream_ports_, 1U)),
+      messages_("messages", static_cast<unsigned>(from.units.size()), count_endpoints(pci_)), bus_("bus"),
       to_registers_("to_registers", from.units.size()) {
   if (board_.high_memory.value != 0) {
     // Between the end of low memory and 4 GB there is none, but for the regions that firmware kept.
@@ -137,12 +145,16 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
   cpu_.bus.bind(bus_);
   build_units(seed, std::max(upstream_ports_, 1U), injectors);
   build_bypass(std::max(upstream_ports_, 1U));
-  pci_.for_each([this](pci_topology::function& f) {
+  pci_.for_each([this, seed](pci_topology::function& f) {
     if (f.description().model != "dma_engine") return;
     std::string text = "endpoint_" + to_string(f.id());
     std::replace_if(
         text.begin(), text.end(), [](char c) { return c == ':' || c == '.'; }, '_');
-    endpoints_.push_back(std::make_unique<platform::endpoint>(text.c_str(), f, link()));
+    const auto index = static_cast<unsigned>(endpoints_.size());
+    endpoints_.push_back(std::make_unique<platform::endpoint>(text.c_str(), f, link(),
+                                                              device_tlb_of(timing_, seed * 64 + index)));
+    messages_.to_devices[index].bind(endpoints_.back()->messages);
+    messages_.assign(endpoints_.back()->port.source(), index);
     endpoints_.back()->port.socket.bind(router_.upstream[endpoints_.size() - 1]);
     router_.set_default_source(static_cast<unsigned>(endpoints_.size() - 1),
                                endpoints_.back()->port.source());
@@ -181,6 +193,7 @@ void root_complex::build_units(std::uint64_t seed, unsigned upstream_ports, bool
       unit.memory.bind(memory_.ports[index]);
       to_registers_[index].bind(unit.registers);
     }
+    unit.devices.bind(messages_.from_units[index]);
     unit.set_write_buffer(&cpu_);
   }
 }

@@ -26,6 +26,7 @@ struct rule {
 
 constexpr double most_ns = 1e9;
 constexpr rule duration{"ns", 0, most_ns};
+constexpr rule long_duration{"ns", 1, 100 * most_ns};
 constexpr rule period{"ps", 1, 1e9};
 constexpr rule entry_count{"entries", 0, 1 << 20};
 constexpr rule way_count{"ways", 0, 1 << 20};
@@ -59,6 +60,7 @@ void visit_parameters(Preset& p, Visit visit) {
   visit_cache("pml4", p.pml4, visit);
   visit_cache("pdpe", p.pdpe, visit);
   visit_cache("pde", p.pde, visit);
+  visit_cache("device_tlb", p.device_tlb, visit);
   visit(text("context_lookup"), duration, p.context_lookup);
   visit(text("iotlb_lookup"), duration, p.iotlb_lookup);
   visit(text("structure_lookup"), duration, p.structure_lookup);
@@ -77,6 +79,10 @@ void visit_parameters(Preset& p, Visit visit) {
   visit(text("descriptor_decode"), duration, p.descriptor_decode);
   visit(text("queue_prefetch"), descriptor_count, p.queue_prefetch);
   visit(text("status_write"), duration, p.status_write);
+  visit(text("device_invalidation"), duration, p.device_invalidation);
+  visit(text("device_timeout"), long_duration, p.device_timeout);
+  visit(text("device_tlb_lookup"), duration, p.device_tlb_lookup);
+  visit(text("device_tlb_invalidation"), duration, p.device_tlb_invalidation);
   visit(text("whole_domain_tables"), yes_or_no, p.whole_domain_tables);
   visit(text("fault_recording"), duration, p.fault_recording);
   visit(text("event_message"), duration, p.event_message);
@@ -247,6 +253,7 @@ void check_preset(const timing_preset& preset) {
   check_cache(place, "pml4", preset.pml4);
   check_cache(place, "pdpe", preset.pdpe);
   check_cache(place, "pde", preset.pde);
+  check_cache(place, "device_tlb", preset.device_tlb);
 }
 
 timing_preset parse_preset(std::string_view json, const std::string& file) {

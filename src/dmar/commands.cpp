@@ -28,6 +28,7 @@ void commands::reset() {
   state_.root_table = 0;
   state_.table_mode = 0;
   command_at_ = root_at_ = write_buffer_at_ = enable_at_ = queue_at_ = never;
+  log_at_ = log_enable_at_ = never;
   context_at_ = iotlb_at_ = protect_at_ = never;
   iotlb_draining_ = protect_draining_ = false;
   protection_.latch(false);
@@ -44,7 +45,7 @@ void commands::set_status(bool on) {
 void commands::global_command(std::uint32_t value, cycle seen) {
   quiet_ = false;
   const bool busy = command_at_ != never || root_at_ != never || write_buffer_at_ != never ||
-                    enable_at_ != never || queue_at_ != never;
+                    enable_at_ != never || queue_at_ != never || log_at_ != never || log_enable_at_ != never;
   if (busy) {
     ++ignored_;
     return;
@@ -128,6 +129,15 @@ void commands::start_global_command(cycle now) {
     if (!queue) queue_.stop();
     tell(unit_command::invalidation_queue, command_step::begun, now);
   }
+  // Without CAP.AFL both bits are reserved (VT-d 10.4.4).
+  if (registers_.has<reg::aflog>()) {
+    if (reg::gcmd::sfl::get(value) != 0) {
+      set_status<reg::gsts::fls>(false);
+      log_at_ = now + config_.timing.command;
+    }
+    const bool on = reg::gsts::afls::get(registers_.read<reg::gsts>()) != 0;
+    if ((reg::gcmd::eafl::get(value) != 0) != on) log_enable_at_ = now + config_.timing.command;
+  }
   const bool enable = reg::gcmd::te::get(value) != 0;
   if (enable != state_.translation_enabled) {
     state_.translation_enabled = enable;
@@ -153,6 +163,17 @@ void commands::finish_global_command(cycle now) {
     set_status<reg::gsts::rtps>(true);
     tell(unit_command::set_root_table, command_step::effective, now);
     tell(unit_command::set_root_table, command_step::ended, now);
+  }
+  if (log_at_ <= now) {
+    log_at_ = never;
+    faults_.log().latch();
+    set_status<reg::gsts::fls>(true);
+  }
+  if (log_enable_at_ <= now) {
+    log_enable_at_ = never;
+    const bool on = reg::gcmd::eafl::get(command_value_) != 0;
+    faults_.log().enable(on);
+    set_status<reg::gsts::afls>(on);
   }
   if (write_buffer_at_ <= now) {
     write_buffer_at_ = never;
@@ -235,7 +256,8 @@ void commands::finish_iotlb() {
 }
 
 cycle commands::next_work(cycle now) const {
-  cycle next = std::min({command_at_, root_at_, write_buffer_at_, context_at_, iotlb_at_, protect_at_});
+  cycle next = std::min({command_at_, root_at_, write_buffer_at_, log_at_, log_enable_at_, context_at_,
+                         iotlb_at_, protect_at_});
   if (enable_at_ != never && enable_at_ > now) next = std::min(next, enable_at_);
   if (queue_at_ != never && queue_at_ > now) next = std::min(next, queue_at_);
   // A drain ends one cycle after the last request left.

@@ -31,18 +31,14 @@ void fault_recorder::log(const remap::dma_access& access, const remap::translati
 }
 
 void fault_recorder::step(cycle now) {
-  while (!waiting_.empty() && waiting_.front().due <= now) {
+  finish_log(now);
+  while (log_.idle() && !waiting_.empty() && waiting_.front().due <= now) {
     const entry fault = waiting_.front();
     waiting_.pop_front();
-    const bool recorded = !fault.suppressed && record(fault);
-    if (recorded) {
-      ++recorded_;
-    } else if (!fault.suppressed) {
-      ++lost_;
-    }
-    const fault_report report{fault.access, fault.condition, now, recorded, fault.suppressed};
-    if (observer_ != nullptr) observer_->on_fault(report);
-    if (unit_observer_ != nullptr) unit_observer_->on_fault_recorded(report);
+    const bool logs = log_.enabled() && !fault.suppressed;
+    if (logs && begin_log(fault)) break;
+    const bool recorded = !logs && !fault.suppressed && record(fault);
+    ended(fault, recorded, now);
     // VT-d 7.4: an event only when no fault was pending before. record() leaves that to the first one.
     if (recorded && event_due_) {
       event_due_ = false;
@@ -50,6 +46,49 @@ void fault_recorder::step(cycle now) {
     }
   }
   event_.step(now);
+}
+
+// What became of a fault.
+void fault_recorder::ended(const entry& fault, bool recorded, cycle now) {
+  if (recorded) {
+    ++recorded_;
+  } else if (!fault.suppressed) {
+    ++lost_;
+  }
+  const fault_report report{fault.access, fault.condition, now, recorded, fault.suppressed};
+  if (observer_ != nullptr) observer_->on_fault(report);
+  if (unit_observer_ != nullptr) unit_observer_->on_fault_recorded(report);
+}
+
+// --- Advanced fault logging (VT-d 7.3.2)
+
+bool fault_recorder::begin_log(const entry& fault) {
+  // *Assumed:* as with PFO, nothing is recorded until software has cleared the
+  // overflow.
+  if (reg::fsts::afo::get(registers_.read<reg::fsts>()) != 0) return false;
+  logging_ = fault;
+  spec::fault_log_record what;
+  what.set_address(fault.access.address & spec::low_bits(config_.caps.cap.mgaw()));
+  what.set_source(fault.access.source).set_reason(spec::condition_info(fault.condition).reason);
+  what.set_address_type(static_cast<unsigned>(fault.access.type));
+  what.set_read(fault.access.kind != remap::access_kind::write);
+  log_.begin(what);
+  return true;
+}
+
+// The record stands in memory before APF and its event tell of it
+// (VT-d 7.3.2, 7.4).
+void fault_recorder::finish_log(cycle now) {
+  switch (log_.take_outcome(now)) {
+  case fault_log::outcome::none:
+    return;
+  case fault_log::outcome::written:
+    ended(logging_, true, now);
+    return raise_status(reg::fsts::apf::mask, now);
+  case fault_log::outcome::full:
+    ended(logging_, false, now);
+    return raise_status(reg::fsts::afo::mask, now);
+  }
 }
 
 // Primary fault logging (VT-d 7.3.1): false if the fault is lost.
@@ -82,9 +121,9 @@ bool fault_recorder::record(const entry& fault) {
   return true;
 }
 
-void fault_recorder::queue_failed(cycle now) {
+void fault_recorder::raise_status(std::uint32_t causes, cycle now) {
   const auto status = registers_.read<reg::fsts>();
-  registers_.store<reg::fsts>(reg::fsts::iqe::set(status, 1));
+  registers_.store<reg::fsts>(status | causes);
   if (!any_cause(status)) event_.raise(now);
   event_.step(now);
 }
@@ -115,6 +154,7 @@ void fault_recorder::status_written() {
 void fault_recorder::reset() {
   waiting_.clear();
   event_.reset();
+  log_.reset();
   next_record_ = 0;
 }
 

@@ -29,6 +29,7 @@ invalidation_queue::invalidation_queue(const unit_config& config, register_file&
                                        fault_recorder& faults, unit_ports& ports)
     : config_(config), registers_(registers), state_(state), removal_(removal), requests_(requests),
       faults_(faults), ports_(ports), event_(config, registers, ports),
+      devices_(config, registers, faults, ports),
       ready_(std::clamp(config.timing.queue_prefetch, 1U, most_prefetched)) {}
 
 void invalidation_queue::reset() {
@@ -40,6 +41,7 @@ void invalidation_queue::reset() {
   running_ = {};
   ready_.clear();
   event_.reset();
+  devices_.reset();
 }
 
 // --- On and off
@@ -59,7 +61,7 @@ void invalidation_queue::stop() {
   quiet_ = false;
   incoming_ = {};
   ready_.clear();
-  requests_.want_port(writer_.state == write_state::wants_port ? this : nullptr);
+  if (writer_.state != write_state::wants_port) requests_.leave_port(*this);
 }
 
 // --- From software and memory
@@ -100,12 +102,26 @@ void invalidation_queue::status_answered(unsigned tag, bool ok, cycle seen) {
 
 void invalidation_queue::step(cycle now) {
   if (look_at_ <= now) look_at_ = never;
+  if (devices_.step(now)) drop_waits();
   finish_write(now);
   take_fetched(now);
   run(now);
   fetch(now);
   event_.step(now);
-  quiet_ = at_rest() && incoming_.state == fetch_state::idle && event_.next_work() == never;
+  quiet_ =
+      at_rest() && devices_.at_rest() && incoming_.state == fetch_state::idle && event_.next_work() == never;
+}
+
+// A device did not answer (VT-d 10.4.9, ITE): no wait that was fetched will be over, and the descriptor on
+// its way is fetched again later.
+void invalidation_queue::drop_waits() {
+  for (std::size_t left = ready_.size(); left != 0; --left) {
+    const spec::invalidation_descriptor what = ready_.pop();
+    if (!what.is(descriptor_type::wait)) ready_.push(what);
+  }
+  if (incoming_.state == fetch_state::wants_port && writer_.state != write_state::wants_port)
+    requests_.leave_port(*this);
+  incoming_ = {};
 }
 
 // The status write of a wait: when it is due it asks for the way to memory; answered, the wait is over.
@@ -114,7 +130,7 @@ void invalidation_queue::finish_write(cycle now) {
   writer_.due = never;
   if (writer_.state == write_state::delayed) {
     writer_.state = write_state::wants_port;
-    requests_.want_port(this);
+    requests_.want_port(*this);
   } else if (writer_.state == write_state::answered) {
     if (writer_.ok) {
       finish_wait(now);
@@ -132,7 +148,7 @@ void invalidation_queue::take_fetched(cycle now) {
   incoming_.due = never;
   if (incoming_.state == fetch_state::delayed) {
     incoming_.state = fetch_state::wants_port;
-    requests_.want_port(this);
+    requests_.want_port(*this);
     return;
   }
   incoming_.state = fetch_state::idle;
@@ -147,8 +163,12 @@ void invalidation_queue::run(cycle now) {
   for (;;) {
     if (running_.busy && !finish(now)) return;
     if (ready_.empty()) return;
-    // A wait begins when the one before it is over: their status writes keep their order.
-    if (ready_.front().is(descriptor_type::wait) && writer_.state != write_state::idle) return;
+    // A wait begins when the one before it is over: their status writes keep their order. And when all
+    // devices have answered.
+    if (ready_.front().is(descriptor_type::wait) &&
+        (writer_.state != write_state::idle || devices_.any_pending())) {
+      return;
+    }
     begin(now);
   }
 }
@@ -171,8 +191,10 @@ void invalidation_queue::begin(cycle now) {
   case descriptor_type::wait:
     begin_wait(spec::wait_descriptor(what), now);
     break;
-  case descriptor_type::interrupt_entry_cache:
   case descriptor_type::device_tlb:
+    running_.due = now + config_.timing.device_invalidation;
+    break;
+  case descriptor_type::interrupt_entry_cache:
     break;
   }
 }
@@ -199,12 +221,21 @@ bool invalidation_queue::finish(cycle now) {
     case descriptor_type::interrupt_entry_cache:
       ++counts_.interrupt_entries;
       break;
-    case descriptor_type::wait:
     case descriptor_type::device_tlb:
+      running_.throttled = true;
+      break;
+    case descriptor_type::wait:
       break;
     }
   }
   if (running_.due != never) return false;
+  if (running_.throttled) {
+    const spec::device_tlb_descriptor d(what);
+    if (!devices_.may_send(d)) return false;
+    running_.throttled = false;
+    devices_.send(d, now);
+    tell(what, command_step::effective, now);
+  }
   if (running_.draining && !removal_.drained(order_of(spec::iotlb_descriptor(what)), running_.mark))
     return false;
   running_.busy = running_.draining = false;
@@ -245,7 +276,9 @@ void invalidation_queue::finish_wait(cycle now) {
 
 // --- Fetching
 
-bool invalidation_queue::failed() const { return reg::fsts::iqe::get(registers_.read<reg::fsts>()) != 0; }
+bool invalidation_queue::failed() const {
+  return (registers_.read<reg::fsts>() & (reg::fsts::iqe::mask | reg::fsts::ite::mask)) != 0;
+}
 
 bool invalidation_queue::has_room() const {
   if (config_.timing.queue_prefetch == 0) return ready_.empty() && !running_.busy;
@@ -271,7 +304,7 @@ bool invalidation_queue::take_port(cycle now) {
     observer_->on_queue_access({write, now, write ? status : descriptor});
   }
   if (write) {
-    if (incoming_.state == fetch_state::wants_port) requests_.want_port(this);
+    if (incoming_.state == fetch_state::wants_port) requests_.want_port(*this);
     writer_.state = write_state::writing;
     writer_.tag = next_tag_++;
     const spec::wait_descriptor wait(writer_.what);
@@ -285,7 +318,8 @@ bool invalidation_queue::take_port(cycle now) {
 cycle invalidation_queue::next_work(cycle now) const {
   if (running_.draining && removal_.drained(order_of(spec::iotlb_descriptor(running_.what)), running_.mark))
     return now + 1;
-  return std::min({look_at_, incoming_.due, writer_.due, running_.due, event_.next_work()});
+  return std::min(
+      {look_at_, incoming_.due, writer_.due, running_.due, event_.next_work(), devices_.next_work()});
 }
 
 // --- What is wrong
@@ -310,7 +344,7 @@ std::optional<queue_error> invalidation_queue::judge(const descriptor_words& wor
   const spec::invalidation_descriptor raw{words[0], words[1]};
   const spec::ecap ecap = config_.caps.ecap;
   const bool known = raw.is(descriptor_type::context_cache) || raw.is(descriptor_type::iotlb) ||
-                     raw.is(descriptor_type::wait) ||
+                     raw.is(descriptor_type::wait) || (raw.is(descriptor_type::device_tlb) && ecap.dt()) ||
                      (raw.is(descriptor_type::interrupt_entry_cache) && ecap.ir());
   if (!known) return queue_error::invalid_type;
   if (wide_ && (words[2] != 0 || words[3] != 0)) return queue_error::reserved_field;
@@ -341,8 +375,10 @@ bool invalidation_queue::has_reserved_bits(const spec::invalidation_descriptor& 
     if (d.touches(d.reserved(ecap.pds()))) return true;
     return d.status_write() && (d.status_address() & ~spec::low_bits(config_.caps.host_address_width)) != 0;
   }
-  case descriptor_type::device_tlb:
-    break;
+  case descriptor_type::device_tlb: {
+    const spec::device_tlb_descriptor d(raw);
+    return d.touches(d.reserved(ecap.dit()));
+  }
   }
   return true;
 }

@@ -97,7 +97,8 @@ void pipeline::reset() {
   if (memory_port_at_ != never) memory_port_at_ = 0;
   next_port_ = 0;
   next_walker_ = 0;
-  guest_ = nullptr;
+  while (guest_ != nullptr)
+    leave_port(*guest_);
 }
 
 // --- Small helpers
@@ -238,7 +239,9 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   if (!issued && guest_ != nullptr) [[unlikely]] {
     issued = true;
     memory_port_at_ = never;
-    port_is_free = std::exchange(guest_, nullptr)->take_port(now);
+    memory_client& first = *guest_;
+    leave_port(first);
+    port_is_free = first.take_port(now);
   }
   if (!issued && !leaving_.empty()) {
     const std::uint32_t id = leaving_.pop();
@@ -347,6 +350,31 @@ cycle pipeline::admit_and_respond(cycle now) {
   grant(now);
   respond(now);
   return next_work(now);
+}
+
+void pipeline::want_port(memory_client& who) {
+  if (who.waits) return;
+  who.waits = true;
+  who.behind = nullptr;
+  memory_client** last = &guest_;
+  while (*last != nullptr)
+    last = &(*last)->behind;
+  *last = &who;
+}
+
+void pipeline::leave_port(memory_client& who) {
+  if (!who.waits) return;
+  memory_client** at = &guest_;
+  while (*at != &who)
+    at = &(*at)->behind;
+  *at = who.behind;
+  who.waits = false;
+}
+
+bool pipeline::quiescent() const {
+  return idle() && waiting_ports_ == 0 && responses_ == 0 && guest_ == nullptr && memory_port_at_ != never &&
+         std::none_of(ports_.begin(), ports_.end(),
+                      [](const port_state& port) { return port.response_at == never; });
 }
 
 bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {

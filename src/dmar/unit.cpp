@@ -15,7 +15,8 @@ unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
       registers_(config_.caps, config_.protected_region_shift),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
-      faults_(config_, registers_, ports), removal_(config_, timebase_, translator_, pipeline_, ports),
+      faults_(config_, registers_, pipeline_, ports),
+      removal_(config_, timebase_, translator_, pipeline_, ports),
       queue_(config_, registers_, state_, removal_, pipeline_, faults_, ports),
       commands_(config_, timebase_, registers_, translator_, state_, pipeline_, protection_, faults_,
                 removal_, queue_, ports) {}
@@ -158,6 +159,24 @@ void unit::status_answered(unsigned tag, bool ok, picoseconds now) {
   wake_for(at);
 }
 
+void unit::log_read_answered(unsigned tag, bool ok, const descriptor_words& words, picoseconds now) {
+  const cycle at = seen(now);
+  faults_.log().read_answered(tag, ok, words, at);
+  wake_for(at);
+}
+
+void unit::log_write_answered(unsigned tag, bool ok, picoseconds now) {
+  const cycle at = seen(now);
+  faults_.log().write_answered(tag, ok, at);
+  wake_for(at);
+}
+
+void unit::device_completed(const spec::ats::invalidation_completion& what, picoseconds now) {
+  const cycle at = seen(now);
+  queue_.device_completed(what, at);
+  wake_for(at);
+}
+
 void unit::memory_port_free(picoseconds now) {
   const cycle at = seen(now);
   pipeline_.memory_port_free(at);
@@ -221,6 +240,9 @@ unit_statistics unit::statistics() const {
   all.waits = queue_.statistics().waits;
   all.interrupt_entry_invalidations = queue_.statistics().interrupt_entries;
   all.queue_errors = queue_.statistics().errors;
+  all.device_invalidations = queue_.devices().statistics().requests;
+  all.device_timeouts = queue_.devices().statistics().timeouts;
+  all.unexpected_completions = queue_.devices().statistics().unexpected;
   all.ignored_orders = commands_.ignored();
   return all;
 }

@@ -3,6 +3,7 @@
 
 #include "vtd/driver/error.h"
 #include "vtd/driver/text.h"
+#include "vtd/spec/ats.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -194,10 +195,20 @@ void driver::start() {
     throw;
   }
   started_ = true;
+  // Functions of reserved regions: nothing may ask before the unit translates.
+  for (const auto& [key, owner] : attached_) {
+    const function_address who{key.first, key.second};
+    if (may_use_ats(who)) enable_ats(*unit_for(who), *find(who));
+  }
 }
 
 void driver::stop() {
   all_of_them units;
+  while (!ats_.empty()) {
+    const auto [index, id] = ats_.begin()->first;
+    units.run([&] { disable_ats(*units_[index], id); });
+    ats_.erase({index, id});
+  }
   for (const auto& each : units_)
     units.run([&] { each->disable(); });
   started_ = false;
@@ -344,7 +355,11 @@ void driver::attach(domain& to, const function_address& who) {
     for (const spec::source_id id : ids) {
       if (owners_.contains({which->index(), id})) continue;
       installed.push_back(id);
-      install(to, *which, id);
+      // Aliases are those of bridges, which do not translate.
+      const bool translates = id == who.id && may_use_ats(who);
+      install(to, *which, id,
+              translates ? spec::translation_type::with_device_tlb
+                         : spec::translation_type::untranslated_only);
     }
   } catch (const driver_error&) {
     // All source-ids of a function or none.
@@ -355,11 +370,12 @@ void driver::attach(domain& to, const function_address& who) {
     throw;
   }
   attached_[{who.segment, who.id}] = &to;
+  if (started_ && may_use_ats(who)) enable_ats(*which, *function);
   machine_.log(printed("DMAR: %s: %s attached to domain %s, id %u", which->name().c_str(),
                        to_string(who).c_str(), to.name().c_str(), to.uses_.at(which->index()).id));
 }
 
-void driver::install(domain& to, unit& which, spec::source_id id) {
+void driver::install(domain& to, unit& which, spec::source_id id, spec::translation_type type) {
   const auto [use, is_new] = to.uses_.try_emplace(which.index());
   if (is_new) {
     use->second.segment = which.info().segment;
@@ -374,6 +390,7 @@ void driver::install(domain& to, unit& which, spec::source_id id) {
     const unsigned levels = levels_on(which, to.tables().shape());
     spec::context_entry entry;
     entry.set_domain_id(use->second.id).set_address_width(spec::agaw_of_levels(levels));
+    entry.set_translation_type(type);
     entry.set_second_level_table(to.tables().table_for(levels)).set_present(true);
     which.tables().install(id, entry);
   } catch (const driver_error&) {
@@ -431,11 +448,80 @@ void driver::remove(unit& which, spec::source_id id) {
     // The context first: until it is gone it can bring translations back. VT-d 6.5.1
     if (!forget_.context_invalidation_on_detach) which.invalidate_context_device(domain_id, id);
     if (!forget_.iotlb_invalidation_on_detach) which.invalidate_iotlb_domain(domain_id);
+    disable_ats(which, id);
   }
   std::erase(use->second.sources, id);
   if (use->second.sources.empty()) {
     ids_[which.index()][domain_id] = false;
     from.uses_.erase(use);
+  }
+}
+
+// --- Address translation services
+
+bool driver::may_use_ats(const function_address& who) {
+  const pci_function* const function = find(who);
+  if (!options_.use_ats || function == nullptr || function->ats_registers == 0) return false;
+  const unit* const which = unit_for(who);
+  if (which == nullptr || !which->has_device_tlbs()) return false;
+  if (!function->parent) return true;
+  // The root port, and with it all below, or all root ports of the segment.
+  const pci_function* port = function;
+  while (port->parent) {
+    const pci_function* const above = find({who.segment, *port->parent});
+    if (above == nullptr) return false;
+    port = above;
+  }
+  return std::ranges::any_of(table_.ats, [&](const ats_info& allowed) {
+    if (allowed.segment != who.segment) return false;
+    if (allowed.all_ports) return true;
+    return std::ranges::any_of(allowed.scopes, [&](const scope_info& scope) {
+      const auto named = resolve(allowed.segment, scope);
+      return !named.empty() && named.front() == port->address;
+    });
+  });
+}
+
+bool driver::uses_ats(const function_address& who) const {
+  return std::ranges::any_of(ats_, [&](const auto& each) {
+    return each.first.second == who.id && units_[each.first.first]->info().segment == who.segment;
+  });
+}
+
+// The context entry allows it already: a device that asks too early is told never to ask again.
+void driver::enable_ats(unit& which, const pci_function& who) {
+  using registers = spec::ats::function_registers;
+  const std::uint32_t value = machine_.read32(who.ats_registers);
+  constexpr std::uint32_t all_ones = ~std::uint32_t{0};
+  if (value == all_ones) return;
+  const unsigned depth = registers::queue_depth(value);
+  machine_.write32(who.ats_registers,
+                   registers::enable_field::set(registers::smallest_unit_field::set(value, 0), 1));
+  ats_[{which.index(), who.address.id}] = {who.ats_registers, depth};
+  machine_.log(
+      printed("DMAR: %s: ATS enabled, invalidate queue depth %u", to_string(who.address).c_str(), depth));
+}
+
+// Nothing it holds may be used again, then it may not translate any more.
+void driver::disable_ats(unit& which, spec::source_id id) {
+  const auto user = ats_.find({which.index(), id});
+  if (user == ats_.end()) return;
+  const ats_user was = user->second;
+  ats_.erase(user);
+  all_of_them steps; // a device that does not answer must not keep it
+  if (!forget_.device_tlb_invalidation) steps.run([&] { which.invalidate_device(id, was.queue_depth); });
+  const std::uint32_t value = machine_.read32(was.registers);
+  machine_.write32(was.registers, spec::ats::function_registers::enable_field::set(value, 0));
+  steps.rethrow();
+}
+
+void driver::invalidate_devices(unit& which, const domain& in, std::uint64_t begin, std::uint64_t end) {
+  if (forget_.device_tlb_invalidation) return;
+  for (const auto& [key, user] : ats_) {
+    if (key.first != which.index()) continue;
+    const auto owner = owners_.find(key);
+    if (owner != owners_.end() && owner->second == &in)
+      which.invalidate_device(key.second, user.queue_depth, begin, end);
   }
 }
 
@@ -469,6 +555,9 @@ void driver::after_change(domain& in, const table_change& change, bool mapped) {
     units.run([&] {
       which.flush_write_buffer();
       if (invalidate) which.invalidate_iotlb_range(use.id, change.begin, change.end, !change.tables_changed);
+      // Last, or a device could learn from the IOTLB what it has just forgotten. Devices keep nothing that
+      // was not there. VT-d 6.5.2.5
+      if (!mapped) invalidate_devices(which, in, change.begin, change.end);
     });
   }
   units.rethrow();

@@ -27,6 +27,8 @@ std::string_view step_name(unit_step step) {
     return "IOTLB invalidation";
   case unit_step::fault_interrupt:
     return "fault interrupt";
+  case unit_step::fault_log:
+    return "advanced fault log";
   case unit_step::translation_on:
     return "translation on";
   case unit_step::protected_memory_off:

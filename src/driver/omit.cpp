@@ -69,6 +69,9 @@ constexpr std::array all_omissions{
              &omit::invalidation_before_free, occasion::unmap},
     omission{"drain", "no drain bits in IOTLB invalidations: reads and writes in flight land after the unmap",
              &omit::drain, occasion::unmap},
+    omission{"device-tlb-invalidation",
+             "no device-TLB invalidation: a device with ATS reaches the old page after the unmap",
+             &omit::device_tlb_invalidation, occasion::unmap},
     omission{
         "present-cleared-first",
         "an active context entry is overwritten without taking P away first: hardware can read half of each",

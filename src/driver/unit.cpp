@@ -2,6 +2,7 @@
 #include "vtd/driver/unit.h"
 
 #include "vtd/driver/text.h"
+#include "vtd/spec/ats.h"
 #include "vtd/spec/invalidation.h"
 #include "vtd/spec/registers.h"
 
@@ -148,7 +149,23 @@ void unit::prepare(std::function<void()> on_fault) {
   }
   if (!forget_.context_invalidation_at_start) invalidate_context_global();
   if (!forget_.iotlb_invalidation_at_start) invalidate_iotlb_global();
+  enable_fault_log();
   set_up_fault_event(std::move(on_fault));
+}
+
+// VT-d 10.4.4: the log is taken over, then used.
+void unit::enable_fault_log() {
+  if (fault_log_ || !capability_.afl() || !options_.use_fault_log) return;
+  fault_log_ = std::make_unique<fault_log>(machine_);
+  registers_.write<reg::aflog>(fault_log_->address());
+  command<reg::gsts::fls>(unit_step::fault_log, reg::gcmd::sfl::mask, true, true);
+  command<reg::gsts::afls>(unit_step::fault_log, reg::gcmd::eafl::mask, true, true);
+}
+
+void unit::disable_fault_log() {
+  if (!fault_log_) return;
+  switch_off<reg::gsts::afls>(unit_step::fault_log, reg::gcmd::eafl::mask);
+  fault_log_.reset();
 }
 
 void unit::set_up_fault_event(std::function<void()> on_fault) {
@@ -182,6 +199,7 @@ void unit::disable() {
   mask_fault_event(true);
   fault_vector_.reset();
   enabled_ = false;
+  disable_fault_log();
   disable_queue();
 }
 
@@ -293,6 +311,24 @@ void unit::invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, 
                        .set_hint(leaves_only || forget_.invalidation_of_tables));
 }
 
-fault_batch unit::take_faults() { return driver::take_faults(registers_, capability_, forget_); }
+void unit::invalidate_device(spec::source_id id, unsigned queue_depth, std::uint64_t begin,
+                             std::uint64_t end) {
+  const std::uint64_t first = begin >> spec::page_shift;
+  const std::uint64_t pages = (end - begin + spec::page_size - 1) >> spec::page_shift;
+  spec::device_tlb_descriptor what;
+  what.set_source(id).set_max_pending(queue_depth % spec::ats::tags);
+  if (extended_.dit()) what.set_physical_source(id);
+  submit(what.set_range(begin, spec::address_mask_for(first, pages)));
+}
+
+void unit::invalidate_device(spec::source_id id, unsigned queue_depth) {
+  invalidate_device(id, queue_depth, 0, spec::page_base(~std::uint64_t{0}));
+}
+
+fault_batch unit::take_faults() {
+  fault_batch batch = driver::take_faults(registers_, capability_, forget_);
+  if (fault_log_) fault_log_->take(registers_, batch);
+  return batch;
+}
 
 } // namespace vtd::driver

@@ -2,6 +2,7 @@
 #include "vtd/pci_topology/function.h"
 
 #include "vtd/pci_topology/registers.h"
+#include "vtd/spec/ats.h"
 
 #include <algorithm>
 #include <array>
@@ -71,7 +72,7 @@ capability_shape shape_of(const capability_description& what, bool is_bridge) {
     shape = {0x000d, 8};
     break;
   case capability_kind::address_translation_services:
-    shape = {0x000f, 8};
+    shape = {reg::ats_id, 8};
     break;
   case capability_kind::extended_other:
     break;
@@ -80,6 +81,8 @@ capability_shape shape_of(const capability_description& what, bool is_bridge) {
   if (what.length != 0) shape.length = what.length;
   return shape;
 }
+
+using ats = spec::ats::function_registers;
 
 // Device/port type of the PCI Express capability (PCIe 2.0 7.8.2).
 unsigned port_type(function_kind kind) {
@@ -295,6 +298,14 @@ void function::build_capability(const capability_description& what) {
     config_.define(at + reg::express_link_status, 2, what.link_speed | std::uint32_t{what.link_width} << 4);
     break;
   }
+  case capability_kind::address_translation_services:
+    if (what.queue_depth == 0 || what.queue_depth > 32)
+      refuse("ATS with a queue of " + std::to_string(what.queue_depth) + " invalidations: expected 1 to 32");
+    // 0 stands for 32; all translation requests of our functions are for whole pages.
+    config_.define(at + ats::offset, 4,
+                   ats::page_aligned_field::of(1) | (what.queue_depth & ats::queue_depth_field::mask),
+                   ats::smallest_unit_field::mask | ats::enable_field::mask);
+    break;
   case capability_kind::advanced_features:
     config_.define(at + 2, 1, 6);
     config_.define(at + 3, 1, 3); // transactions pending, function-level reset

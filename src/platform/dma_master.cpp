@@ -31,13 +31,17 @@ void dma_master::before_end_of_elaboration() {
 }
 
 dma_master::transfer& dma_master::make(tlm::tlm_command command, std::uint64_t tag, std::uint64_t address,
-                                       unsigned bytes) {
+                                       unsigned bytes, const sending& how) {
   if (bytes == 0 || bytes > max_bytes) {
     throw std::invalid_argument(std::string(this->name()) + ": request of " + std::to_string(bytes) +
                                 " bytes, expected 1 to " + std::to_string(max_bytes));
   }
   transfer& out = pool_.take();
   out.attributes.source = source_;
+  out.attributes.type = how.type;
+  out.attributes.no_snoop = how.no_snoop;
+  out.not_before = now_ps() + how.delay;
+  if (out.get_extension<device_message_extension>() != nullptr) out.clear_extension(&out.message);
   out.tag = tag;
   out.set_command(command);
   out.set_address(address);
@@ -51,13 +55,24 @@ dma_master::transfer& dma_master::make(tlm::tlm_command command, std::uint64_t t
   return out;
 }
 
-void dma_master::read(std::uint64_t tag, std::uint64_t address, unsigned bytes) {
-  queue_.push_back(&make(tlm::TLM_READ_COMMAND, tag, address, bytes));
+void dma_master::read(std::uint64_t tag, std::uint64_t address, unsigned bytes, const sending& how) {
+  queue_.push_back(&make(tlm::TLM_READ_COMMAND, tag, address, bytes, how));
   send_.notify(sc_core::SC_ZERO_TIME);
 }
 
-void dma_master::write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data) {
-  transfer& out = make(tlm::TLM_WRITE_COMMAND, tag, address, static_cast<unsigned>(data.size()));
+void dma_master::complete_invalidation(std::uint64_t tag, const spec::ats::invalidation_completion& what) {
+  transfer& out = make(tlm::TLM_IGNORE_COMMAND, tag, 0, 1, sending{});
+  out.message.device = what.device;
+  out.message.tags = what.tags;
+  out.message.count = what.count;
+  out.set_extension(&out.message);
+  queue_.push_back(&out);
+  send_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void dma_master::write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data,
+                       const sending& how) {
+  transfer& out = make(tlm::TLM_WRITE_COMMAND, tag, address, static_cast<unsigned>(data.size()), how);
   std::memcpy(out.data.data(), data.data(), data.size());
   queue_.push_back(&out);
   send_.notify(sc_core::SC_ZERO_TIME);
@@ -70,7 +85,7 @@ void dma_master::send_next() {
     transfer& out = *queue_.front();
     queue_.pop_front();
     const unsigned carried = out.is_write() ? out.get_data_length() : 0;
-    out_free_ = std::max(now, out_free_) + (link_.overhead + carried) * link_.per_byte;
+    out_free_ = std::max({now, out.not_before, out_free_}) + (link_.overhead + carried) * link_.per_byte;
     out.sent = now;
     out.arrives = out_free_ + link_.request;
     on_link_.push_back(&out);

@@ -105,7 +105,7 @@ dmar::unit_config named(dmar::unit_config config, const char* name) {
 remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel& wheel,
                                const dmar::unit_config& config)
     : sc_module(name), registers("registers"), upstream("upstream", config.ports), memory("memory"),
-      interrupts("interrupts"), reset("reset"), wheel_(wheel), ports_(config.ports),
+      interrupts("interrupts"), devices("devices"), reset("reset"), wheel_(wheel), ports_(config.ports),
       passing_(config.timing.requests), tickets_(config.timing.requests),
       table_memory_(std::make_unique<table_memory>(*this)), coherent_(config.caps.ecap.c()),
       hardware_(wheel.wheel(), named(config, this->name()), *this) {
@@ -122,6 +122,7 @@ remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel
   memory.register_nb_transport_bw(this, &remapping_unit::backward_phase);
   memory.register_invalidate_direct_mem_ptr(this, &remapping_unit::downstream_changed);
   interrupts.register_nb_transport_bw(this, &remapping_unit::backward_interrupt_phase);
+  devices.register_nb_transport_bw(this, &remapping_unit::message_phase);
 }
 
 remapping_unit::~remapping_unit() = default;
@@ -212,9 +213,10 @@ remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const
 }
 
 // False: answered already, because it is nothing that a DMA request can be.
-inline bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
+inline bool remapping_unit::check(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay) {
   auto status = tlm::TLM_INCOMPLETE_RESPONSE;
   if (trans.get_command() == tlm::TLM_IGNORE_COMMAND) {
+    take_message(trans, delay);
     status = tlm::TLM_OK_RESPONSE;
   } else if (trans.get_data_length() == 0 || trans.get_streaming_width() < trans.get_data_length()) {
     status = tlm::TLM_BURST_ERROR_RESPONSE;
@@ -231,6 +233,14 @@ inline bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
   }
   trans.set_response_status(status);
   return false;
+}
+
+// A device's completion of invalidation requests: no memory request, and no load for the unit's slots.
+void remapping_unit::take_message(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay) {
+  const auto* const said = trans.get_extension<device_message_extension>();
+  const auto* const carried = trans.get_extension<dma_extension>();
+  if (said == nullptr || carried == nullptr) return;
+  hardware_.device_completed({carried->source, said->tags, said->count}, now_ps() + to_ps(delay));
 }
 
 void remapping_unit::block(tlm::tlm_generic_payload& trans) {
@@ -355,7 +365,7 @@ struct remapping_unit::blocking_request {
 }
 
 void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
-  if (!check(trans)) return;
+  if (!check(trans, delay)) return;
   const picoseconds now = now_ps();
   wheel_.catch_up(now);
   blocking_request whole{trans,
@@ -384,7 +394,7 @@ tlm::tlm_sync_enum remapping_unit::forward_phase(int port, tlm::tlm_generic_payl
   const auto index = static_cast<unsigned>(port);
   const picoseconds when = now_ps() + to_ps(delay);
   if (phase == tlm::BEGIN_REQ) {
-    if (!check(trans)) return tlm::TLM_COMPLETED;
+    if (!check(trans, delay)) return tlm::TLM_COMPLETED;
     if (!hardware_.offer(index, request_of(index, trans), when)) {
       SC_REPORT_ERROR("/vtd/remapping_unit", (std::string(upstream[index].name()) +
                                               ": BEGIN_REQ before the END_REQ of the last request")
@@ -476,6 +486,12 @@ void remapping_unit::finish_own(unit_transaction& payload, picoseconds when) {
   case unit_ticket::kind::descriptor:
     hardware_.descriptor_answered(ticket.slot, ok, payload.words, when);
     break;
+  case unit_ticket::kind::log_read:
+    hardware_.log_read_answered(ticket.slot, ok, payload.words, when);
+    break;
+  case unit_ticket::kind::log_write:
+    hardware_.log_write_answered(ticket.slot, ok, when);
+    break;
   case unit_ticket::kind::status:
     hardware_.status_answered(ticket.slot, ok, when);
     break;
@@ -566,6 +582,46 @@ bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint
 
 void remapping_unit::send_message(const spec::msi_message& message) {
   send(interrupts, dword_write(pool_.take(), message.address, message.data), unit_ticket::kind::message, 0);
+}
+
+// The log is always coherent, too (VT-d 7.3.2).
+bool remapping_unit::read_log(unsigned tag, std::uint64_t address) {
+  return send(memory, table_payload(address, sizeof(spec::fault_log_record), true),
+              unit_ticket::kind::log_read, tag);
+}
+
+bool remapping_unit::write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) {
+  unit_transaction& out = pool_.take();
+  out.ticket.original = nullptr;
+  out.words = {what.lo, what.hi, 0, 0};
+  prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),
+          sizeof(what));
+  return send(memory, out, unit_ticket::kind::log_write, tag);
+}
+
+void remapping_unit::invalidate_device(const spec::ats::invalidation_request& what) {
+  if (devices.size() == 0) return;
+  device_transaction& out = device_pool_.take();
+  out.message.device = what.device;
+  out.message.tag = what.tag;
+  out.message.what = what.what;
+  out.words[0] = what.what.value;
+  prepare(out, tlm::TLM_WRITE_COMMAND, 0, reinterpret_cast<unsigned char*>(out.words.data()),
+          sizeof(what.what.value));
+  tlm::tlm_phase phase = tlm::BEGIN_REQ;
+  sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+  const auto status = devices->nb_transport_fw(out, phase, delay);
+  const bool over = status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP);
+  if (over) out.release();
+}
+
+// Of a target that goes through all phases; what it answers means nothing.
+tlm::tlm_sync_enum remapping_unit::message_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                                 sc_core::sc_time& /*delay*/) {
+  if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
+  phase = tlm::END_RESP;
+  trans.release();
+  return tlm::TLM_COMPLETED;
 }
 
 unit_transaction& remapping_unit::dword_write(unit_transaction& out, std::uint64_t address,
@@ -704,6 +760,23 @@ void remapping_unit::withdraw(std::uint64_t first, std::uint64_t last) {
 void remapping_unit::downstream_changed(sc_dt::uint64 /*first*/, sc_dt::uint64 /*last*/) {
   // Which input addresses led there is not kept.
   withdraw(0, ~std::uint64_t{0});
+}
+
+// --- Snapshots
+
+void remapping_unit::drain() {
+  while (!hardware_.quiescent(now_ps()))
+    wait(to_sc_time(wheel_.timebase().period_ps()));
+}
+
+std::vector<std::byte> remapping_unit::save() {
+  wheel_.catch_up();
+  return hardware_.save(now_ps());
+}
+
+void remapping_unit::restore(std::span<const std::byte> bytes) {
+  wheel_.catch_up();
+  hardware_.restore(bytes, now_ps());
 }
 
 // --- The write buffer

@@ -202,5 +202,13 @@ TEST(board, masks_the_capabilities_that_are_not_built_and_lists_them) {
   EXPECT_EQ(masked, (std::vector<std::string>{"IR"}));
 }
 
+TEST(board, advertises_device_tlbs_only_with_the_queue_that_invalidates_them) {
+  spec::ecap real;
+  real.set_dt(true);
+  EXPECT_FALSE(advertised(real).dt());
+  real.set_qi(true);
+  EXPECT_TRUE(advertised(real).dt());
+}
+
 } // namespace
 } // namespace vtd::models

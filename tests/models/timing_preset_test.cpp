@@ -132,7 +132,7 @@ TEST(timing_preset, a_file_with_a_wrong_value_is_refused_with_its_place) {
   EXPECT_EQ(refused("\"clock.period\": {\"value\": 3000", "\"clock.period\": {\"value\": 0"),
             "my.json: parameters.clock.period.value: got 0, expected a number from 1 to 1000000000");
   EXPECT_THAT(refused("\"walkers\": {\"value\": 1", "\"walkers\": {\"value\": 1025"),
-              HasSubstr("parameters.walkers.value: got 1025, expected a number from 1 to 1024"));
+              HasSubstr("parameters.walkers.value: got 1025, expected a number from 1 to 64"));
   EXPECT_THAT(
       refused("\"value\": \"random\"", "\"value\": \"chance\""),
       HasSubstr("parameters.iotlb.policy.value: got \"chance\", expected lru, pseudo_lru, fifo or random"));

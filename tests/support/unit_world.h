@@ -173,6 +173,26 @@ public:
     }
     return true;
   }
+  bool read_log(unsigned tag, std::uint64_t address) override {
+    log_reads.push_back({wheel.now(), tag, address, {}});
+    unit.log_read_answered(tag, !memory.fails(address),
+                           {memory.load(address), memory.load(address + 8), 0, 0}, now_ps() + memory.delay());
+    return true;
+  }
+  bool write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) override {
+    log_writes.push_back({wheel.now(), tag, address, {}});
+    const bool ok = !memory.fails(address + 8);
+    if (ok) {
+      memory.store(address, what.lo);
+      memory.store(address + 8, what.hi);
+    }
+    unit.log_write_answered(tag, ok, now_ps() + data_delay);
+    return true;
+  }
+  void invalidate_device(const spec::ats::invalidation_request& what) override {
+    invalidations.emplace_back(wheel.now(), what);
+    if (devices_answer) unit.device_completed({what.device, 1U << what.tag, 1}, now_ps() + data_delay);
+  }
   void answer(void* cookie, spec::ats::translation with) override {
     answers.push_back({wheel.now(), id_of(cookie), with.value, {}});
   }
@@ -216,8 +236,14 @@ public:
   std::vector<event> descriptor_reads;
   std::vector<event> status_writes;
   std::vector<event> responses;
+  /// Of the advanced fault log.
+  std::vector<event> log_reads;
+  std::vector<event> log_writes;
   /// Of translation requests; `address` is the word of the answer.
   std::vector<event> answers;
+  /// Requests to devices; these complete them unless told otherwise.
+  std::vector<std::pair<engine::cycle, spec::ats::invalidation_request>> invalidations;
+  bool devices_answer = true;
   std::vector<std::pair<engine::cycle, spec::msi_message>> messages;
   std::vector<engine::cycle> drains;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> withdrawn;

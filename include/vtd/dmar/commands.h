@@ -55,6 +55,11 @@ public:
   void clear_statistics() { ignored_ = 0; }
   void set_observer(unit_observer* observer) { observer_ = observer; }
   void reset();
+  /// Of one that is quiet.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(command_value_, iotlb_granularity_, ignored_);
+  }
 
 private:
   [[nodiscard]] context_order ordered_contexts() const;
@@ -88,6 +93,9 @@ private:
   engine::cycle write_buffer_at_ = engine::never;
   engine::cycle enable_at_ = engine::never;
   engine::cycle queue_at_ = engine::never;
+  // SFL and EAFL.
+  engine::cycle log_at_ = engine::never;
+  engine::cycle log_enable_at_ = engine::never;
   std::uint64_t enable_mark_ = 0;
 
   engine::cycle context_at_ = engine::never;

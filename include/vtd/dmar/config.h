@@ -42,6 +42,12 @@ struct unit_timing {
   /// From the edge at which all that a wait waits for is done to the edge at which its status write asks for
   /// the way to memory.
   engine::cycle status_write = 2;
+  /// From the edge that begins a device-TLB descriptor to the edge at which its request leaves for the
+  /// device.
+  engine::cycle device_invalidation = 2;
+  /// From the edge at which an invalidation request leaves for a device to the edge at which its completion
+  /// is overdue, at least 1.
+  engine::cycle device_timeout = 1'000'000;
   /// From the decision that blocks a request to its fault record, and from there to the event message.
   engine::cycle fault_recording = 1;
   engine::cycle event_message = 4;

@@ -3,6 +3,7 @@
 
 #include "vtd/dmar/config.h"
 #include "vtd/dmar/event_message.h"
+#include "vtd/dmar/fault_log.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/register_file.h"
 #include "vtd/remap/access.h"
@@ -33,22 +34,36 @@ struct fault_observer {
   virtual void on_fault(const fault_report& report) = 0;
 };
 
-/// Primary fault logging (VT-d 7.3.1): FRCD records, FSTS, and the fault event (VT-d 7.4).
+/// Primary fault logging (VT-d 7.3.1): FRCD records, FSTS, and the fault event
+/// (VT-d 7.4); or, where software has enabled it, advanced fault logging
+/// (VT-d 7.3.2): one fault after the other goes to the log in memory.
 class fault_recorder {
 public:
-  fault_recorder(const unit_config& config, register_file& registers, unit_ports& ports)
-      : config_(config), registers_(registers), event_(config, registers, ports) {}
+  fault_recorder(const unit_config& config, register_file& registers, pipeline& requests, unit_ports& ports)
+      : config_(config), registers_(registers), event_(config, registers, ports),
+        log_(registers, requests, ports) {}
 
   /// A request was blocked in cycle `now`.
   void log(const remap::dma_access& access, const remap::translation& result, engine::cycle now);
   /// Writes the records that are due and sends the messages that are due.
   void step(engine::cycle now);
   [[nodiscard]] engine::cycle next_work() const {
-    return waiting_.empty() ? event_.next_work() : std::min(event_.next_work(), waiting_.front().due);
+    // Behind a record on its way to the log the others wait.
+    const engine::cycle next = log_.idle() ? next_record() : log_.next_work();
+    return next < event_.next_work() ? next : event_.next_work();
   }
 
   /// The invalidation queue met an error: FSTS.IQE, and the fault event (VT-d 6.5.2.10, 7.4).
-  void queue_failed(engine::cycle now);
+  void queue_failed(engine::cycle now) { raise_status(spec::reg::fsts::iqe::mask, now); }
+  /// A device did not complete an invalidation in time, or completed one that nobody waits for: its bit of
+  /// FSTS, the fault event, and in IQERCD the first device since the bit was clear (VT-d 10.4.9, 10.4.29).
+  template <class Status, class Device>
+  void invalidation_failed(spec::source_id device, engine::cycle now) {
+    if (Status::get(registers_.read<spec::reg::fsts>()) == 0 && registers_.has<spec::reg::iqercd>()) {
+      registers_.store<spec::reg::iqercd>(Device::set(registers_.read<spec::reg::iqercd>(), device.value()));
+    }
+    raise_status(Status::mask, now);
+  }
 
   /// Software wrote FSTS or a record: PPF and IP follow what is left.
   void status_written();
@@ -58,6 +73,13 @@ public:
   /// Neither DMA nor interrupts are remapped any more: the next fault goes into record 0 (VT-d 7.3.1).
   void remapping_is_off() { next_record_ = 0; }
 
+  [[nodiscard]] fault_log& log() { return log_; }
+  [[nodiscard]] const fault_log& log() const { return log_; }
+  /// Nothing is to be recorded, written or sent.
+  [[nodiscard]] bool quiet() const {
+    return waiting_.empty() && log_.idle() && event_.next_work() == engine::never;
+  }
+
   void set_observer(fault_observer* observer) { observer_ = observer; }
   void set_unit_observer(unit_observer* observer) {
     unit_observer_ = observer;
@@ -66,6 +88,11 @@ public:
   [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   void reset();
+  /// Of a recorder that has nothing to do.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(next_record_, event_due_, recorded_, lost_, log_);
+  }
 
 private:
   struct entry {
@@ -75,6 +102,12 @@ private:
     engine::cycle due = 0;
   };
   bool record(const entry& fault);
+  // To the log: false if it is lost.
+  bool begin_log(const entry& fault);
+  void finish_log(engine::cycle now);
+  void ended(const entry& fault, bool recorded, engine::cycle now);
+  // Sets bits of FSTS that are causes of the fault event.
+  void raise_status(std::uint32_t causes, engine::cycle now);
   [[nodiscard]] bool any_record_pending() const;
   /// Does a record that software has not freed hold a fault of this requester?
   [[nodiscard]] bool is_recorded(spec::source_id source) const;
@@ -82,6 +115,12 @@ private:
   const unit_config& config_;
   register_file& registers_;
   fault_event event_;
+  fault_log log_;
+  [[nodiscard]] engine::cycle next_record() const {
+    return waiting_.empty() ? engine::never : waiting_.front().due;
+  }
+  // What is on its way to the log.
+  entry logging_{};
   fault_observer* observer_ = nullptr;
   unit_observer* unit_observer_ = nullptr;
   std::deque<entry> waiting_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/device_invalidations.h"
 #include "vtd/dmar/event_message.h"
 #include "vtd/dmar/fault_recorder.h"
 #include "vtd/dmar/invalidator.h"
@@ -19,9 +20,12 @@ namespace vtd::dmar {
 /// Queued invalidation (VT-d 6.5.2): fetches descriptors between IQH and IQT, judges them, and does what they
 /// say, one after the other in their order. docs/microarchitecture.md, section 6.
 ///
-/// Device-TLBs are not built: without ECAP.DT their descriptors are of no valid type. The interrupt entry
-/// cache is not built either: where ECAP.IR says that it is there, its descriptors are judged, counted, and
-/// remove nothing.
+/// A wait also waits for the completions of all invalidation requests to devices that stand before it; one
+/// that does not come in time drops the waits that were fetched, and stops fetching until software clears
+/// FSTS.ITE.
+///
+/// The interrupt entry cache is not built: where ECAP.IR says that it is there, its descriptors are judged,
+/// counted, and remove nothing.
 class invalidation_queue final : private memory_client {
 public:
   invalidation_queue(const unit_config& config, register_file& registers, const unit_state& state,
@@ -35,7 +39,9 @@ public:
   void stop();
   [[nodiscard]] bool enabled() const { return enabled_; }
   /// Nothing is in execution.
-  [[nodiscard]] bool at_rest() const { return !running_.busy && writer_.state == write_state::idle; }
+  [[nodiscard]] bool at_rest() const {
+    return !running_.busy && writer_.state == write_state::idle && !devices_.any_pending();
+  }
   void reset_head() { registers_.store<spec::reg::iqh>(0); }
 
   // Software wrote a register (it is stored already).
@@ -56,6 +62,11 @@ public:
 
   void fetched(unsigned tag, bool ok, const descriptor_words& words, engine::cycle seen);
   void status_answered(unsigned tag, bool ok, engine::cycle seen);
+  /// A device completed invalidation requests.
+  void device_completed(const spec::ats::invalidation_completion& what, engine::cycle seen) {
+    devices_.completed(what, seen);
+    quiet_ = false;
+  }
 
   void step(engine::cycle now);
   /// `step` would do nothing.
@@ -72,12 +83,24 @@ public:
     std::uint64_t errors = 0;
   };
   [[nodiscard]] const counts& statistics() const { return counts_; }
-  void clear_statistics() { counts_ = {}; }
+  [[nodiscard]] const device_invalidations& devices() const { return devices_; }
+  void clear_statistics() {
+    counts_ = {};
+    devices_.clear_statistics();
+  }
   void set_observer(unit_observer* observer) {
     observer_ = observer;
     event_.set_observer(observer);
+    devices_.set_observer(observer);
   }
   void reset();
+  /// Of a queue that is quiet.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(base_, size_, wide_, enabled_, next_tag_);
+    engine::serialize_counters(archive, counts_);
+    archive(devices_);
+  }
 
 private:
   enum class fetch_state : std::uint8_t { idle, delayed, wants_port, reading, decoding };
@@ -98,6 +121,7 @@ private:
   void run(engine::cycle now);
   void begin(engine::cycle now);
   bool finish(engine::cycle now);
+  void drop_waits();
   void begin_wait(const spec::wait_descriptor& wait, engine::cycle now);
   void finish_wait(engine::cycle now);
   void end_fence();
@@ -115,6 +139,7 @@ private:
   fault_recorder& faults_;
   unit_ports& ports_;
   invalidation_event event_;
+  device_invalidations devices_;
   unit_observer* observer_ = nullptr;
 
   // IQA as it was when the queue was enabled.
@@ -141,6 +166,8 @@ private:
     // The removal is due then; `never` once it is done.
     engine::cycle due = engine::never;
     bool draining = false;
+    // A device-TLB invalidation: until the device may have one more.
+    bool throttled = false;
     // A fence: until the wait is over.
     bool waiting = false;
     spec::invalidation_descriptor what{};

@@ -58,6 +58,10 @@ public:
   /// Removals so far.
   [[nodiscard]] std::uint64_t count() const { return count_; }
   void clear_statistics() { count_ = 0; }
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(count_);
+  }
 
 private:
   [[nodiscard]] engine::cycle write_buffer_cycles() const;

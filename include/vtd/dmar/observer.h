@@ -188,6 +188,23 @@ struct command_event {
   bool leaf_only = false;
 };
 
+/// What becomes of an invalidation request to a device.
+enum class device_step : std::uint8_t {
+  /// It leaves for the device.
+  requested,
+  /// Its last completion is seen.
+  completed,
+  /// It was not completed in time (FSTS.ITE).
+  timed_out,
+  /// A completion that nobody waits for (FSTS.ICE); only the device is known.
+  unexpected
+};
+struct device_invalidation_event {
+  device_step step = device_step::requested;
+  engine::cycle at = 0;
+  spec::ats::invalidation_request what{};
+};
+
 /// Who wants to see what one unit does: a trace, a test. Off unless `unit::set_observer` was called; costs a
 /// branch a step then, and no allocation. The calls are made while the unit works: they must not wait, call
 /// the unit, or throw. They come in the order of time, except that what arrives with an annotated delay, and
@@ -203,6 +220,7 @@ struct unit_observer {
   virtual void on_queue_access(const queue_access_event& /*event*/) {}
   virtual void on_passage(const passage_event& /*event*/) {}
   virtual void on_command(const command_event& /*event*/) {}
+  virtual void on_device_invalidation(const device_invalidation_event& /*event*/) {}
   /// A fault record was due; as `fault_observer::on_fault`.
   virtual void on_fault_recorded(const fault_report& /*report*/) {}
   /// The unit's own interrupt message (a fault event) leaves at `at`.

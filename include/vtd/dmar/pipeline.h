@@ -2,10 +2,12 @@
 #pragma once
 
 #include "vtd/dmar/config.h"
+#include "vtd/dmar/memory_client.h"
 #include "vtd/dmar/observer.h"
 #include "vtd/dmar/ports.h"
 #include "vtd/dmar/statistics.h"
 #include "vtd/dmar/unit_state.h"
+#include "vtd/engine/archive.h"
 #include "vtd/engine/delay_line.h"
 #include "vtd/remap/translator.h"
 
@@ -18,16 +20,6 @@
 #include <vector>
 
 namespace vtd::dmar {
-
-/// Another part of the unit that uses its way to memory: the invalidation queue.
-struct memory_client {
-  memory_client() = default;
-  memory_client(const memory_client&) = delete;
-  memory_client& operator=(const memory_client&) = delete;
-  virtual ~memory_client() = default;
-  /// It is this one's turn in cycle `now`: it sends something. Return value as of `unit_ports::forward`.
-  virtual bool take_port(engine::cycle now) = 0;
-};
 
 /// The way of a request through one unit, cycle by cycle: admission, look-up, walk, forward, response. The
 /// steps of one cycle and their order are those of docs/microarchitecture.md, section 3; one member function
@@ -47,8 +39,11 @@ public:
     memory_port_at_ = seen;
     tell_port(false, seen);
   }
-  /// `who` takes one turn on the way to memory, behind table reads and before requests; null: nobody does.
-  void want_port(memory_client* who) { guest_ = who; }
+  /// `who` takes one turn on the way to memory, behind table reads and before
+  /// requests; in the order of asking.
+  void want_port(memory_client& who);
+  /// It does not want it any more.
+  void leave_port(memory_client& who);
   void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
 
   // The steps of cycle `now`. Between the two halves the other parts of the unit take theirs.
@@ -112,6 +107,18 @@ public:
 
   [[nodiscard]] unit_statistics& statistics() { return statistics_; }
   [[nodiscard]] const unit_statistics& statistics() const { return statistics_; }
+  /// Is nothing inside, nothing at a port, and are memory port and response
+  /// channels free or about to be?
+  [[nodiscard]] bool quiescent() const;
+  /// Of a pipeline that is quiescent.
+  template <class Archive>
+  void serialize(Archive& archive, engine::cycle now) {
+    archive(free_slots_, next_sequence_, next_port_, next_walker_, direct_given_);
+    engine::serialize_counters(archive, statistics_);
+    engine::serialize_time(archive, memory_port_at_, now);
+    for (port_state& port : ports_)
+      engine::serialize_time(archive, port.response_at, now);
+  }
   /// Every request inside ends as failed, one that is in memory when memory has answered; walks are
   /// forgotten, and answers to their reads, too. What a port or the way to memory owes by protocol (the end
   /// of a request or of a response) stays owed. A request that stands at a port stays there.

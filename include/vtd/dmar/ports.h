@@ -4,6 +4,7 @@
 #include "vtd/engine/clock.h"
 #include "vtd/remap/access.h"
 #include "vtd/spec/ats.h"
+#include "vtd/spec/fault_log.h"
 #include "vtd/spec/message.h"
 
 #include <array>
@@ -82,6 +83,18 @@ struct unit_ports {
   /// A translation request (ATS) has its answer; the request ends later, by `complete`. Units without ECAP.DT
   /// never call it.
   virtual void answer(void* /*cookie*/, spec::ats::translation /*with*/) {}
+  /// A read of a record of the advanced fault log leaves for memory, and a
+  /// write of one, both coherent with the CPU's cache whatever ECAP.C says.
+  /// Return values as for `forward`. They end with `unit::log_read_answered`
+  /// and `unit::log_write_answered`. Units without CAP.AFL never call them.
+  virtual bool read_log(unsigned /*tag*/, std::uint64_t /*address*/) { return true; }
+  virtual bool write_log(unsigned /*tag*/, std::uint64_t /*address*/,
+                         const spec::fault_log_record& /*what*/) {
+    return true;
+  }
+  /// An invalidation request leaves for a device, not by the way to memory. Ends with
+  /// `unit::device_completed`, if the device answers. Units without ECAP.DT never call it.
+  virtual void invalidate_device(const spec::ats::invalidation_request& /*what*/) {}
   /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)`
   /// says so.
   virtual bool complete(unsigned port, void* cookie, completion how) = 0;

@@ -23,6 +23,11 @@ public:
     return active_ && (low_.covers(address, length) || high_.covers(address, length));
   }
 
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(active_, low_.base, low_.limit, high_.base, high_.limit);
+  }
+
 private:
   struct region {
     // Inclusive; empty while base > limit.

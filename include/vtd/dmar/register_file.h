@@ -86,6 +86,12 @@ public:
     }
   }
 
+  /// What the registers hold; which there are follows from the capabilities.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    for (dword& each : dwords_)
+      archive(each.value);
+  }
   /// Reset values everywhere; a warm reset keeps sticky fields.
   void reset(bool power_on);
 

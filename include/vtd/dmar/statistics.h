@@ -37,6 +37,11 @@ struct unit_statistics {
   std::uint64_t waits = 0;
   std::uint64_t interrupt_entry_invalidations = 0;
   std::uint64_t queue_errors = 0;
+  /// Invalidation requests sent to devices, those that were not completed in time, and completions that
+  /// nobody waited for.
+  std::uint64_t device_invalidations = 0;
+  std::uint64_t device_timeouts = 0;
+  std::uint64_t unexpected_completions = 0;
   /// Register writes that were dropped because the command of that register was under way (GCMD, CCMD, IVA
   /// and IOTLB); an access of 8 bytes is one.
   std::uint64_t ignored_orders = 0;

@@ -12,9 +12,13 @@
 #include "vtd/dmar/register_file.h"
 #include "vtd/engine/wheel.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace vtd::dmar {
 
@@ -58,6 +62,11 @@ public:
   /// `words` of a 16-byte descriptor: the first two.
   void descriptor_answered(unsigned tag, bool ok, const descriptor_words& words, engine::picoseconds now);
   void status_answered(unsigned tag, bool ok, engine::picoseconds now);
+  /// The advanced fault log; `words`: the first two are the record.
+  void log_read_answered(unsigned tag, bool ok, const descriptor_words& words, engine::picoseconds now);
+  void log_write_answered(unsigned tag, bool ok, engine::picoseconds now);
+  /// A device completed invalidation requests; the message takes no slot and no look-up.
+  void device_completed(const spec::ats::invalidation_completion& what, engine::picoseconds now);
   void memory_port_free(engine::picoseconds now);
   void response_taken(unsigned port, engine::picoseconds now);
 
@@ -130,6 +139,19 @@ public:
   /// Null: nobody watches. The observer must outlive the unit, or be taken away first.
   void set_observer(unit_observer* observer);
 
+  // Snapshots (dmar/snapshot.h): the whole state as bytes, cycle for cycle.
+
+  /// Is nothing under way at `now`, so that a snapshot can be taken?
+  [[nodiscard]] bool quiescent(engine::picoseconds now);
+  /// Throws snapshot_error while something is under way.
+  [[nodiscard]] std::vector<std::byte> save(engine::picoseconds now);
+  /// Goes on as the unit that was saved did from then on, from `now` on. What
+  /// stands in memory, and who observes, is not part of it. Throws
+  /// snapshot_error: this unit is not at rest, or the bytes are damaged, of
+  /// another version or of another configuration; the unit is as it was, or
+  /// reset where damage was found late.
+  void restore(std::span<const std::byte> bytes, engine::picoseconds now);
+
   /// Power-on reset, or a warm one that keeps sticky fields (VT-d 10.4, access "S").
   void reset(bool power_on);
 
@@ -155,6 +177,10 @@ private:
   };
   void write_now(const posted_write& write);
   void queue_register_written(std::uint32_t offset, engine::cycle at);
+  template <class Archive>
+  void serialize(Archive& archive);
+  // What keeps the unit from being saved; empty: nothing.
+  [[nodiscard]] std::string under_way() const;
   bool write_dword(std::uint32_t offset, std::uint32_t value, engine::cycle at);
 
   unit_config config_;

@@ -25,6 +25,11 @@ struct unit_state {
   /// `unit_config::checks_translated`.
   bool checks_translated;
 
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(translation_enabled, root_table, table_mode);
+  }
+
   /// Does a protected region forbid these host physical addresses? `translated`: they came out of page
   /// tables.
   [[nodiscard]] bool forbids(std::uint64_t address, std::uint64_t length, bool translated) const {

@@ -62,6 +62,9 @@ struct driver_options {
   unit_options unit;
   /// Levels of all tables; 0: what the narrowest unit has.
   unsigned levels = 0;
+  /// Address translation services for functions that have them, where unit and table allow it
+  /// (VT-d 4.1, 8.5).
+  bool use_ats = true;
 };
 
 /// The driver of one machine.
@@ -104,6 +107,11 @@ public:
   void detach(const function_address& who);
   /// The domain of a function, or null.
   [[nodiscard]] domain* domain_of(const function_address& who);
+  /// May the function translate for itself: its unit has ECAP.DT and a queue that is on, and the root port
+  /// above it is in the scope of an ATSR structure; on the root bus no such scope is needed (VT-d 8.5).
+  [[nodiscard]] bool may_use_ats(const function_address& who);
+  /// Does it do so now?
+  [[nodiscard]] bool uses_ats(const function_address& who) const;
 
   /// Maps [address, address + size) of the domain to physical memory. Throws driver_error and changes nothing
   /// for bounds that are not page-aligned, beyond the width or mapped already.
@@ -138,7 +146,10 @@ private:
   [[nodiscard]] std::vector<spec::source_id> ids_of(const pci_function& who) const;
   [[nodiscard]] unsigned levels_on(const unit& which, const table_shape& shape) const;
   std::uint16_t take_id(unit& which);
-  void install(domain& to, unit& which, spec::source_id id);
+  void install(domain& to, unit& which, spec::source_id id, spec::translation_type type);
+  void enable_ats(unit& which, const pci_function& who);
+  void disable_ats(unit& which, spec::source_id id);
+  void invalidate_devices(unit& which, const domain& in, std::uint64_t begin, std::uint64_t end);
   void remove(unit& which, spec::source_id id);
   void after_change(domain& in, const table_change& change, bool mapped);
   [[nodiscard]] std::vector<function_address> users_of(const reserved_region_info& region) const;
@@ -161,6 +172,12 @@ private:
   // Functions attached, and where.
   std::map<std::pair<std::uint16_t, spec::source_id>, domain*> attached_;
   std::map<unsigned, std::vector<bool>> ids_;
+  // Functions that translate for themselves, by unit index and source-id.
+  struct ats_user {
+    std::uint64_t registers = 0;
+    unsigned queue_depth = 0;
+  };
+  std::map<std::pair<unsigned, spec::source_id>, ats_user> ats_;
   std::vector<seen_fault> faults_;
   bool started_ = false;
 };

@@ -35,6 +35,7 @@ enum class unit_step : std::uint8_t {
   context_invalidation,    ///< CCMD.ICC did not fall, or CAIG reports less than was asked
   iotlb_invalidation,      ///< IOTLB.IVT did not fall, or IAIG reports less than was asked
   fault_interrupt,         ///< no interrupt vector
+  fault_log,               ///< GSTS.FLS or AFLS did not follow
   translation_on,          ///< GSTS.TES did not rise
   protected_memory_off,    ///< PMEN.PRS did not fall
 };

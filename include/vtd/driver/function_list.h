@@ -2,7 +2,8 @@
 #pragma once
 
 // The PCI functions of the machine as the driver is told of them: who they are, what they are behind, and
-// which source-ids their requests may carry. The driver does not read configuration space itself.
+// which source-ids their requests may carry. The driver does not read configuration space itself,
+// but for the registers of address translation services.
 
 #include <compare>
 #include <cstdint>
@@ -38,6 +39,9 @@ struct pci_function {
   /// Further source-ids its requests may carry: the bridge's for conventional PCI functions, phantom
   /// functions.
   std::vector<spec::source_id> aliases;
+  /// Where the dword at offset 4 of its ATS capability lies in memory-mapped configuration space, a host
+  /// physical address (`spec::ats::function_registers`); 0: it has none, or that cannot be reached.
+  std::uint64_t ats_registers = 0;
 };
 
 } // namespace vtd::driver

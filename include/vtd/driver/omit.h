@@ -32,6 +32,7 @@ struct omit {
   bool invalidation_alignment = false;
   bool invalidation_before_free = false;
   bool drain = false;
+  bool device_tlb_invalidation = false;
   // Entries and order of programming.
   bool present_cleared_first = false;
   bool aliases = false;

@@ -3,6 +3,7 @@
 
 #include "vtd/driver/dmar_info.h"
 #include "vtd/driver/error.h"
+#include "vtd/driver/fault_log.h"
 #include "vtd/driver/fault_records.h"
 #include "vtd/driver/hardware.h"
 #include "vtd/driver/invalidation_queue.h"
@@ -22,6 +23,7 @@ struct unit_options {
   std::uint64_t timeout_ns = 1'000'000'000; ///< for every hand-shake with the unit
   bool write_buffer_quirk = false;          ///< flush the write buffer although CAP.RWBF = 0
   bool use_queue = true;                    ///< invalidate by the queue where ECAP.QI = 1, else by registers
+  bool use_fault_log = false;               ///< faults to a log in memory where CAP.AFL = 1 (VT-d 7.3.2)
 };
 
 /// One remapping unit: its registers, its root table, and the hand-shakes. VT-d 10.4
@@ -85,7 +87,16 @@ public:
   void invalidate_iotlb_range(std::uint16_t domain_id, std::uint64_t begin, std::uint64_t end,
                               bool leaves_only);
 
-  /// Reads and clears all fault records.
+  /// The device-TLB of a function forgets [begin, end), pages; after the IOTLB invalidation of the same
+  /// pages, or it may learn them again (VT-d 6.5.2.5). Only where the queue is on and ECAP.DT = 1.
+  /// `queue_depth`: invalidations that the function takes at once.
+  void invalidate_device(spec::source_id id, unsigned queue_depth, std::uint64_t begin, std::uint64_t end);
+  /// The same for all it holds.
+  void invalidate_device(spec::source_id id, unsigned queue_depth);
+  [[nodiscard]] bool has_device_tlbs() const { return queue_ != nullptr && extended_.dt(); }
+
+  [[nodiscard]] bool logs_faults() const { return fault_log_ != nullptr; }
+  /// Reads and clears all fault records, those of the log included.
   [[nodiscard]] fault_batch take_faults();
 
 private:
@@ -105,6 +116,8 @@ private:
   void invalidate_iotlb_by_register(const spec::iotlb_descriptor& what);
   void submit(const spec::invalidation_descriptor& what);
   void disable_queue();
+  void enable_fault_log();
+  void disable_fault_log();
   void set_up_fault_event(std::function<void()> on_fault);
   void protected_memory_off();
 
@@ -119,6 +132,7 @@ private:
   spec::ecap extended_;
   root_table tables_;
   std::unique_ptr<invalidation_queue> queue_;
+  std::unique_ptr<fault_log> fault_log_;
   std::unique_ptr<interrupt_vector> fault_vector_;
   bool enabled_ = false;
 };

@@ -15,6 +15,7 @@
 #include "vtd/platform/interrupt_sink.h"
 #include "vtd/platform/kernel_wheel.h"
 #include "vtd/platform/memory.h"
+#include "vtd/platform/message_router.h"
 #include "vtd/platform/remapping_unit.h"
 
 #include <systemc>
@@ -113,6 +114,7 @@ private:
   /// Its last target, after the units, is the bypass.
   platform::dma_router router_;
   platform::dma_bypass bypass_;
+  platform::message_router messages_;
   tlm_utils::simple_target_socket<root_complex> bus_;
   sc_core::sc_vector<tlm_utils::simple_initiator_socket<root_complex>> to_registers_;
   std::unique_ptr<tlm_utils::simple_initiator_socket<root_complex>> unused_;

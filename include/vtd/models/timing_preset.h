@@ -42,6 +42,7 @@ struct timing_preset {
   cache_parameters pml4;
   cache_parameters pdpe;
   cache_parameters pde;
+  cache_parameters device_tlb; ///< of an endpoint with ATS
   known<double> context_lookup;
   known<double> iotlb_lookup;
   known<double> structure_lookup; ///< all paging-structure caches in parallel, once a walk
@@ -58,8 +59,12 @@ struct timing_preset {
   known<double> iotlb_invalidation_page;
   known<double> descriptor_fetch; ///< of the invalidation queue, besides the read of memory
   known<double> descriptor_decode;
-  known<unsigned> queue_prefetch;  ///< descriptors fetched ahead of the one in execution
-  known<double> status_write;      ///< of a wait, besides the write to memory
+  known<unsigned> queue_prefetch;        ///< descriptors fetched ahead of the one in execution
+  known<double> status_write;            ///< of a wait, besides the write to memory
+  known<double> device_invalidation;     ///< from a device-TLB descriptor to its request
+  known<double> device_timeout;          ///< from that request to the time-out
+  known<double> device_tlb_lookup;       ///< in the device, before each request
+  known<double> device_tlb_invalidation; ///< in the device, from the request's arrival to the removal
   known<bool> whole_domain_tables; ///< page-selective with IH = 0 drops the domain's non-leaf entries, not
                                    ///< the range's
   known<double> fault_recording;

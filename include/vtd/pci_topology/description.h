@@ -76,6 +76,8 @@ struct capability_description {
   std::uint8_t link_speed = 1;
   /// PCI Express: the largest payload in bytes.
   std::uint16_t max_payload = 128;
+  /// ATS: invalidation requests that the function takes at once, 1 to 32.
+  std::uint8_t queue_depth = 32;
 };
 
 /// A base address register.

@@ -73,6 +73,10 @@ inline constexpr unsigned express_link_status = 18;
 inline constexpr std::uint32_t express_function_level_reset = 1U << 28;
 inline constexpr std::uint32_t express_initiate_reset = 1U << 15;
 
+// Address translation services: id of the extended capability; its registers are
+// `spec::ats::function_registers`.
+inline constexpr std::uint32_t ats_id = 0x000f;
+
 inline constexpr unsigned extended_capabilities = 0x100;
 
 } // namespace vtd::pci_topology::reg

@@ -3,6 +3,7 @@
 
 #include "vtd/remap/access.h"
 #include "vtd/spec/address.h"
+#include "vtd/spec/ats.h"
 
 #include <tlm>
 
@@ -42,6 +43,26 @@ struct table_read_extension final : tlm::tlm_extension<table_read_extension> {
 struct status_write_extension final : tlm::tlm_extension<status_write_extension> {
   [[nodiscard]] tlm_extension_base* clone() const override { return new status_write_extension(*this); }
   void copy_from(const tlm_extension_base& /*other*/) override {}
+};
+
+/// A message between a unit and a device (PCIe ATS). To the device, on a write of 8 bytes whose data is
+/// `spec::ats::invalidation`: an invalidation request. From the device, on TLM_IGNORE_COMMAND with a
+/// `dma_extension` for its source-id: an invalidation completion. Messages are posted; they are done when the
+/// call returns.
+struct device_message_extension final : tlm::tlm_extension<device_message_extension> {
+  /// Where it goes, or comes from.
+  spec::source_id device{};
+  /// A request's ITag, and what it names.
+  unsigned tag = 0;
+  spec::ats::invalidation what{};
+  /// A completion's ITags, a bit each, and its count (CC).
+  std::uint32_t tags = 0;
+  unsigned count = 1;
+
+  [[nodiscard]] tlm_extension_base* clone() const override { return new device_message_extension(*this); }
+  void copy_from(const tlm_extension_base& other) override {
+    *this = static_cast<const device_message_extension&>(other);
+  }
 };
 
 } // namespace vtd::platform

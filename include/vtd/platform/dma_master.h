@@ -53,27 +53,48 @@ public:
 
   [[nodiscard]] spec::source_id source() const { return source_; }
   void set_done(on_done done) { done_ = std::move(done); }
+  /// What kind of request it is, and how long it takes before it comes to the link.
+  struct sending {
+    remap::address_type type = remap::address_type::untranslated;
+    bool no_snoop = false;
+    engine::picoseconds delay = 0;
+  };
   /// Queues a read or a write of 1 to `max_bytes` bytes; any other length throws std::invalid_argument.
-  void read(std::uint64_t tag, std::uint64_t address, unsigned bytes);
-  void write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data);
+  void read(std::uint64_t tag, std::uint64_t address, unsigned bytes, const sending& how);
+  void write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data, const sending& how);
+  void read(std::uint64_t tag, std::uint64_t address, unsigned bytes) {
+    read(tag, address, bytes, sending{});
+  }
+  void write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data) {
+    write(tag, address, data, sending{});
+  }
+  /// Queues the completion of invalidation requests (PCIe ATS), behind all that was queued before.
+  void complete_invalidation(std::uint64_t tag, const spec::ats::invalidation_completion& what);
   /// Requests queued or on their way.
   [[nodiscard]] std::size_t outstanding() const { return outstanding_; }
 
 private:
   struct transfer final : tlm::tlm_generic_payload {
     transfer() { set_extension(&attributes); }
-    ~transfer() override { clear_extension(&attributes); }
+    ~transfer() override {
+      clear_extension(&attributes);
+      if (get_extension<device_message_extension>() != nullptr) clear_extension(&message);
+    }
     transfer(const transfer&) = delete;
     transfer& operator=(const transfer&) = delete;
     dma_extension attributes;
+    // On completions of invalidation requests only.
+    device_message_extension message;
     std::uint64_t tag = 0;
+    engine::picoseconds not_before = 0;
     engine::picoseconds sent = 0;
     engine::picoseconds arrives = 0;
     std::array<std::byte, max_bytes> data;
   };
 
   void before_end_of_elaboration() override;
-  transfer& make(tlm::tlm_command command, std::uint64_t tag, std::uint64_t address, unsigned bytes);
+  transfer& make(tlm::tlm_command command, std::uint64_t tag, std::uint64_t address, unsigned bytes,
+                 const sending& how);
   void send_next();
   void request_next();
   tlm::tlm_sync_enum backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,

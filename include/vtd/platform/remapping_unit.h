@@ -13,9 +13,11 @@
 #include <tlm_utils/simple_target_socket.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -55,6 +57,9 @@ public:
   downstream_socket memory;
   /// Interrupt messages: those of devices that passed, and the unit's own events.
   downstream_socket interrupts;
+  /// Invalidation requests to devices (`device_message_extension`), by nb_transport. May stay unbound: then
+  /// no device answers, and requests time out.
+  tlm_utils::simple_initiator_socket_optional<remapping_unit> devices;
   /// Active high, may stay unbound: a warm reset at its rising edge.
   sc_core::sc_port<sc_core::sc_signal_in_if<bool>, 1, sc_core::SC_ZERO_OR_MORE_BOUND> reset;
 
@@ -65,6 +70,15 @@ public:
   [[nodiscard]] const dmar::unit& hardware() const { return hardware_; }
   /// The source-id of requests without our extension on this port.
   void set_default_source(unsigned port, spec::source_id source) { ports_[port].default_source = source; }
+  // Snapshots (dmar/snapshot.h; docs/dmar.md). They hold the unit alone: memory, devices and the initiators'
+  // direct pointers are not part of it; the latter are withdrawn by `restore`.
+
+  /// In a thread: waits until nothing is under way in the unit. Whoever sends requests must have stopped.
+  void drain();
+  /// Throws dmar::snapshot_error while something is under way.
+  [[nodiscard]] std::vector<std::byte> save();
+  /// Goes on from a snapshot at the present time. Throws dmar::snapshot_error, as `dmar::unit::restore`.
+  void restore(std::span<const std::byte> bytes);
   /// Without one the unit has no write buffer to drain.
   void set_write_buffer(write_buffer_control* control) { write_buffer_ = control; }
   /// Runs that check a driver switch DMI off, because a direct access passes by checker and statistics.
@@ -104,7 +118,10 @@ private:
   bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override;
   bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override;
   bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override;
+  bool read_log(unsigned tag, std::uint64_t address) override;
+  bool write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) override;
   void answer(void* cookie, spec::ats::translation with) override;
+  void invalidate_device(const spec::ats::invalidation_request& what) override;
   bool complete(unsigned port, void* cookie, dmar::completion how) override;
   void send_message(const spec::msi_message& message) override;
   engine::picoseconds write_buffer_drain_time() override;
@@ -115,7 +132,10 @@ private:
   void end_of_elaboration() override;
   void on_reset();
   [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
-  static bool check(tlm::tlm_generic_payload& trans);
+  bool check(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
+  [[gnu::cold]] void take_message(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
+  tlm::tlm_sync_enum message_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                   sc_core::sc_time& delay);
   static void block(tlm::tlm_generic_payload& trans);
   static void abort(tlm::tlm_generic_payload& trans);
   static unsigned fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer);
@@ -144,6 +164,7 @@ private:
   bool interrupt_open_ = false;
   std::deque<std::pair<tlm::tlm_generic_payload*, unit_ticket*>> interrupts_waiting_;
   payload_pool<status_write_transaction> status_pool_;
+  payload_pool<device_transaction> device_pool_;
   // For each slot of the unit the request that passes as it is, or null, and its ticket.
   std::vector<tlm::tlm_generic_payload*> passing_;
   std::vector<unit_ticket> tickets_;

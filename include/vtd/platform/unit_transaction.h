@@ -22,6 +22,8 @@ struct unit_ticket final : tlm::tlm_extension<unit_ticket> {
     table,
     descriptor,
     status,
+    log_read,
+    log_write,
     message
   };
   kind what = kind::piece;
@@ -80,6 +82,15 @@ struct status_write_transaction final : unit_transaction {
   status_write_transaction& operator=(const status_write_transaction&) = delete;
   ~status_write_transaction() override { clear_extension(&mark); }
   status_write_extension mark;
+};
+
+/// An invalidation request to a device.
+struct device_transaction final : unit_transaction {
+  device_transaction() { set_extension(&message); }
+  device_transaction(const device_transaction&) = delete;
+  device_transaction& operator=(const device_transaction&) = delete;
+  ~device_transaction() override { clear_extension(&message); }
+  device_message_extension message;
 };
 
 } // namespace vtd::platform

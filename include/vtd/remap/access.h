@@ -39,6 +39,11 @@ struct context_value {
   spec::fault_condition absent = spec::fault_condition::none;
   /// Host physical address of the top paging table (SLPTPTR).
   std::uint64_t top_table = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(domain_id, type, levels, input_width, beyond_width, fault_processing_disable, absent, top_table);
+  }
 };
 
 /// A page as the tables grant it.
@@ -58,6 +63,11 @@ struct page_value : page_attributes {
   spec::fault_condition absent = spec::fault_condition::none;
   /// Host physical address of the page.
   std::uint64_t page = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(level, read, write, snoop, absent, page);
+  }
 };
 
 /// A cached non-leaf entry (paging-structure caches, VT-d 6.2.5): the next table, and the rights granted so
@@ -75,6 +85,10 @@ public:
   [[nodiscard]] constexpr bool write() const { return spec::second_level_entry{word_}.write(); }
   /// R and W where an entry has them; the other bits mean nothing.
   [[nodiscard]] constexpr std::uint64_t granted() const { return word_; }
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(word_);
+  }
 
 private:
   static constexpr std::uint64_t rights =

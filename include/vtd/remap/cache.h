@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "vtd/engine/archive.h"
 #include "vtd/remap/recency.h"
 
 #include <bit>
@@ -184,6 +185,23 @@ public:
     for (std::size_t line = 0; line < shape_.entries; ++line) {
       if (tags_[line] != 0) visit(tags_[line], values_[line]);
     }
+  }
+
+  /// Sections "<name> lines", "<name> replacement" and "<name> statistics".
+  /// What stands in invalid lines means nothing, and is not kept.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive.section(name_ + " lines", [&] {
+      archive(tags_, digests_, occupied_);
+      for (std::size_t line = 0; line < shape_.entries; ++line) {
+        if (tags_[line] != 0) archive(values_[line]);
+      }
+    });
+    archive.section(name_ + " replacement", [&] { archive(order_, trees_, recent_, random_); });
+    archive.section(name_ + " statistics", [&] {
+      engine::serialize_counters(archive, statistics_);
+      archive(fills_, fills_cleared_);
+    });
   }
 
   /// How many lines are valid.

@@ -72,6 +72,11 @@ public:
     return oldest;
   }
 
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(stamp_, orders_, stamps_);
+  }
+
 private:
   static constexpr std::uint64_t lowest = 0xf;
   static constexpr std::uint64_t ones = 0x1111111111111111; // 1 in each place of the list

@@ -143,6 +143,17 @@ public:
 
   void clear_statistics();
 
+  /// Sections of each cache.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    contexts_.serialize(archive);
+    iotlb_.serialize(archive);
+    large_.serialize(archive);
+    for (table_cache& each : tables_)
+      each.serialize(archive);
+    archive.section("page sizes", [&] { archive(larger_pages_); });
+  }
+
 private:
   page_value* lookup_any_size(std::uint16_t domain, std::uint64_t address);
   start_point lookup_all_tables(std::uint16_t domain, std::uint64_t address, unsigned levels);

@@ -34,6 +34,22 @@ inline constexpr unsigned whole_space = 64 - page_shift;
   return mask < whole_space ? mask : whole_space;
 }
 
+/// The registers of the capability in a function's configuration space: the dword at its offset 4, capability
+/// and control.
+struct function_registers {
+  static constexpr unsigned offset = 4;
+  using queue_depth_field = field<4, 0, std::uint32_t>;
+  using page_aligned_field = field<5, 5, std::uint32_t>;
+  using smallest_unit_field = field<20, 16, std::uint32_t>;
+  using enable_field = field<31, 31, std::uint32_t>;
+
+  /// Invalidation requests that the function takes at once, 1 to 32 (the field holds 0 for 32).
+  [[nodiscard]] static constexpr unsigned queue_depth(std::uint32_t value) {
+    const unsigned depth = queue_depth_field::get(value);
+    return depth == 0 ? tags : depth;
+  }
+};
+
 /// One translation of a completion, as a number: bit 0 is R. On the link it goes most significant byte first;
 /// here it lies in the data of the read as any word, least significant byte first.
 struct translation {
