@@ -160,6 +160,7 @@ private:
     config.timing.iotlb_invalidation_global = config.timing.iotlb_invalidation_domain =
         1 + chosen.pace / 16 % 16;
     config.timing.iotlb_invalidation_page = 1 + chosen.pace / 4 % 16;
+    config.caps.entry_beats = 1 + static_cast<unsigned>(chosen.tables / 128 % 2);
     set_queue(config, chosen.queue);
     return config;
   }
