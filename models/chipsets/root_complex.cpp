@@ -6,6 +6,7 @@
 #include "vtd/spec/dmar_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -70,6 +71,8 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   // Each cache draws from its own generator; the place in this list is part of its seed.
   out.caches.context = shape_of(timing.context, seed * 8 + 0);
   out.caches.iotlb = shape_of(timing.iotlb, seed * 8 + 1);
+  out.caches.large_iotlb = shape_of(timing.large_iotlb, seed * 8 + 6);
+  out.caches.large_pages_in_pieces = timing.large_pages_in_pieces.value;
   out.caches.pde = shape_of(timing.pde, seed * 8 + 2);
   out.caches.pdpe = shape_of(timing.pdpe, seed * 8 + 3);
   out.caches.pml4 = shape_of(timing.pml4, seed * 8 + 4);
@@ -94,6 +97,7 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.event_message = timing.cycles(timing.event_message);
   out.whole_domain_tables = timing.whole_domain_tables;
   out.protect_translated = unit.protect_translated;
+  out.protected_region_shift = static_cast<unsigned>(std::countr_zero(unit.protected_region_size.value));
   out.hidden_write_buffer = unit.hidden_write_buffer;
   out.ports = ports;
   return out;

@@ -191,4 +191,60 @@ TEST(driver_on_machine, domain_ids_run_out_with_a_clear_error_and_come_back) {
   });
 }
 
+TEST(driver_on_machine, the_driver_uses_the_queue_of_a_unit_that_has_one_and_the_registers_of_the_others) {
+  scene s("synthetic-wide");
+  s.run([&](vtd::driver::driver& d) {
+    d.start();
+    auto& guest = d.create_domain("guest");
+    d.map(guest, iova, frame, 2 * page);
+    d.attach(guest, {0, nic});
+    d.attach(guest, {0, audio});
+    s.put(frame, 1);
+    EXPECT_EQ(s.read(nic, iova), 1U);
+    EXPECT_EQ(s.read(audio, iova), 1U);
+    d.unmap(guest, iova, page);
+    EXPECT_FALSE(s.read(nic, iova).has_value());
+    EXPECT_FALSE(s.read(audio, iova).has_value());
+    EXPECT_EQ(s.read(nic, iova + page), s.get(frame + page));
+    const auto queued = s.unit_of(nic).statistics();
+    const auto by_register = s.unit_of(audio).statistics();
+    // The start: contexts and pages; the unmap: pages. Each with a wait.
+    EXPECT_EQ(queued.descriptors, 6U);
+    EXPECT_EQ(queued.waits, 3U);
+    EXPECT_EQ(queued.invalidations, 3U);
+    EXPECT_EQ(queued.queue_errors, 0U);
+    EXPECT_EQ(by_register.descriptors, 0U);
+    // Two more: the audio function leaves the domain of its reserved region when it is attached.
+    EXPECT_EQ(by_register.invalidations, 5U);
+    d.stop();
+    EXPECT_EQ(vtd::spec::reg::gsts::qies::get(s.unit_of(nic).registers().read<vtd::spec::reg::gsts>()), 0U);
+  });
+  EXPECT_NE(s.log.find("dmar2: translation enabled, queued invalidation"), std::string::npos) << s.log;
+  EXPECT_NE(s.log.find("dmar0: translation enabled, register-based invalidation"), std::string::npos);
+  EXPECT_TRUE(s.findings.findings().empty());
+}
+
+TEST(driver_on_machine, a_function_takes_its_reserved_region_into_another_domain_and_leaves_none_behind) {
+  // In the board's data.
+  constexpr std::uint64_t region = 0xbff00000;
+  scene s("synthetic-wide");
+  s.run([&](vtd::driver::driver& d) {
+    d.start();
+    s.put(region, 0x5a);
+    EXPECT_EQ(s.read(audio, region), 0x5aU);
+    auto& guest = d.create_domain("guest");
+    d.map(guest, iova, frame, page);
+    d.attach(guest, {0, nic});
+    EXPECT_FALSE(s.read(nic, region).has_value());
+    d.attach(guest, {0, audio});
+    EXPECT_EQ(s.read(audio, region), 0x5aU);
+    d.detach({0, audio});
+    EXPECT_FALSE(s.read(audio, region).has_value());
+    EXPECT_FALSE(s.read(nic, region).has_value());
+    EXPECT_EQ(guest.tables().mapped_bytes(), page);
+    d.stop();
+  });
+  EXPECT_TRUE(s.findings.findings().empty());
+}
+
 } // namespace

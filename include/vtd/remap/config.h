@@ -22,6 +22,9 @@ struct capabilities {
   /// In how many reads the unit fetches a root or context entry: 1, all 16 bytes at once; 2, its lower half,
   /// and when that has come its upper half, so that an update that is not atomic can be caught half-way.
   unsigned entry_beats = 1;
+  /// Whether a part with CAP.CM = 1 keeps what is not present or in error (VT-d 6.1: it may). *Assumed:* it
+  /// does, so that a driver that forgets to invalidate shows.
+  bool caches_absent = true;
 
   /// VER_REG.MAX.
   [[nodiscard]] unsigned major_version() const {
@@ -33,6 +36,11 @@ struct capabilities {
 struct cache_shapes {
   cache_shape context{};
   cache_shape iotlb{};
+  /// An IOTLB array of its own for pages larger than 4 KB. Without entries they share `iotlb`.
+  cache_shape large_iotlb{};
+  /// Of a larger page only the 4 KB that were asked for are kept, as an entry like all others. Some parts
+  /// that report large pages (CAP.SPS) do so. `large_iotlb` stays empty then.
+  bool large_pages_in_pieces = false;
   cache_shape pml5{};
   cache_shape pml4{};
   cache_shape pdpe{};
