@@ -2,6 +2,7 @@
 #include "vtdsim/run.h"
 
 #include "vtdsim/acpi_import.h"
+#include "vtdsim/injection.h"
 #include "vtdsim/machine_trace.h"
 #include "vtdsim/pci_scan.h"
 #include "vtdsim/result_text.h"
@@ -80,6 +81,7 @@ struct prepared {
   std::vector<std::byte> table;
   std::uint64_t table_address = 0;
   vtd::driver::omit forget;
+  injection faults{};
 };
 
 // Steps to forget. Those that a run never comes to are refused, or told to have no effect.
@@ -141,6 +143,8 @@ prepared prepare(const run_options& options, run_result& result) {
   for (const auto& setting : options.settings) {
     if (setting.first.starts_with("bios.")) {
       models::set_in_bios(out.board, setting.first, setting.second);
+    } else if (injection::is_key(setting.first)) {
+      out.faults.set(setting.first, setting.second);
     } else {
       of_preset.push_back(setting);
     }
@@ -416,7 +420,8 @@ run_result run(const run_options& options, const line_sink& say) {
   const prepared what = prepare(options, result);
   describe(what, options, result);
 
-  models::root_complex machine("machine", what.board, what.preset, options.seed, 1);
+  models::root_complex machine("machine", what.board, what.preset, options.seed, 1, !what.faults.empty());
+  what.faults.apply(machine);
   vtd::platform::endpoint& device = device_of(machine);
   vtd::platform::dma_master probe("probe", device.port.source(), machine.link());
   probe.socket.bind(machine.extra(0));
@@ -456,7 +461,15 @@ run_result run(const run_options& options, const line_sink& say) {
   s.hardware = std::make_unique<vtd::driver::hardware>(s.adapter->access());
   machine.cpu().run([&] { program(s, what); });
   sc_core::sc_start();
-  machine.cpu().rethrow();
+  try {
+    machine.cpu().rethrow();
+  } catch (const std::exception& error) {
+    // On a machine that breaks by order it is a result what becomes of the driver.
+    if (what.faults.empty()) throw;
+    result.fail(error.what());
+  }
+  for (const std::string& each : what.faults.report(machine))
+    result.warnings.push_back({"injected", each});
   if (trace) trace->finish();
 
   collect_functions(machine, s.guest != nullptr ? to_string(device.function().id()) : "", result);

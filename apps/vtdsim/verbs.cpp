@@ -343,7 +343,9 @@ void add_verbs(CLI::App& app, int& status) {
   run_command->add_option("--acpi", args->options.acpi_file, "a DMAR dump instead of the board's table");
   run_command->add_option("--preset", args->options.preset, "timing parameters: g0 to g6, or FILE.json");
   run_command
-      ->add_option("--set", args->settings, "KEY=VALUE: changes one timing parameter, or bios.vtd=on|off")
+      ->add_option(
+          "--set", args->settings,
+          "KEY=VALUE: changes one timing parameter, bios.vtd=on|off, or a fault from outside (inject.*)")
       ->allow_extra_args(false);
   run_command->add_option("--seed", args->seed, "of all random choices")->default_val("1");
   run_command->add_option("--forget", args->options.forget, "a step that the driver shall forget, see below")

@@ -72,6 +72,7 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   out.caps.ecap = advertised(spec::ecap{unit.ecap.value});
   out.caps.host_address_width = from.host_address_width;
   out.caps.version = unit.version;
+  out.caps.entry_beats = timing.entry_beats;
   // Each cache draws from its own generator; the place in this list is part of its seed.
   out.caches.context = shape_of(timing.context, seed * 8 + 0);
   out.caches.iotlb = shape_of(timing.iotlb, seed * 8 + 1);

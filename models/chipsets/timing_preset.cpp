@@ -34,6 +34,7 @@ constexpr rule policy_name{"policy", 0, 0};
 constexpr rule yes_or_no{"flag", 0, 0};
 constexpr rule request_count{"requests", 1, 4096};
 constexpr rule walk_count{"walks", 1, dmar::most_walkers};
+constexpr rule beat_count{"beats", 1, 2};
 constexpr rule descriptor_count{"descriptors", 0, 256};
 constexpr rule line_count{"lines", 0, 1 << 20};
 constexpr rule bandwidth{"MB/s", 1, 1e6};
@@ -68,6 +69,7 @@ void visit_parameters(Preset& p, Visit visit) {
   visit(text("walkers"), walk_count, p.walkers);
   visit(text("memory_interval"), duration, p.memory_interval);
   visit(text("walk_read"), duration, p.walk_read);
+  visit(text("entry_beats"), beat_count, p.entry_beats);
   visit(text("memory_read"), duration, p.memory_read);
   visit(text("register_access"), duration, p.register_access);
   visit(text("command"), duration, p.command);

@@ -9,7 +9,13 @@
 namespace vtd::check {
 namespace {
 
-constexpr std::array<rule, 2> all_rules{{
+constexpr std::array<rule, 3> all_rules{{
+    {"entry.torn", severity::error,
+     "the hardware read the two halves of a table entry from two versions of it",
+     "clear P and invalidate the context cache before anything else of a present entry changes, and set P "
+     "last; "
+     "or change all 16 bytes by one store",
+     "9.3"},
     {"visibility.cache-line", severity::error,
      "the hardware read a table entry from memory while the CPU cache held a newer one",
      "flush the cache line of an entry after every change to it, before the hardware may use it (ECAP.C = 0)",

@@ -55,11 +55,22 @@ std::string_view place_text(const host::pending_store& waiting) {
 
 void visibility_checker::declare_coherent(std::string_view unit) { coherent_units_.emplace_back(unit); }
 
+bool visibility_checker::is_coherent(std::string_view unit) const {
+  return std::find(coherent_units_.begin(), coherent_units_.end(), unit) != coherent_units_.end();
+}
+
+void visibility_checker::on_first_beat(const remap::table_read& read) {
+  torn_.on_first_beat(read, is_coherent(read.unit));
+}
+
 void visibility_checker::on_table_read(const remap::table_read& read) {
-  if (read.failed) return;
-  if (std::find(coherent_units_.begin(), coherent_units_.end(), read.unit) != coherent_units_.end()) return;
+  const bool coherent = is_coherent(read.unit);
+  if (read.part != remap::entry_part::whole) torn_.on_table_read(read, coherent);
+  // A lower half is looked at together with the upper one.
+  if (read.failed || coherent || read.part == remap::entry_part::lower_half) return;
   ++reads_;
-  const auto waiting = path_.pending(read.address, read.bytes);
+  const unsigned bytes = read.part == remap::entry_part::whole ? read.bytes : 2 * read.bytes;
+  const auto waiting = path_.pending(read.entry_address(), bytes);
   if (!waiting) return;
 
   // A word went past a store when the hardware saw what memory shows and the CPU sees something else. Whoever
@@ -94,9 +105,10 @@ void visibility_checker::report(const remap::table_read& read, const host::pendi
     variant = mix(variant, word);
 
   finding f;
-  f.key = {std::string(broken.id), std::string(read.unit), read.address, variant};
+  f.key = {std::string(broken.id), std::string(read.unit), read.entry_address(), variant};
   if (sink_.repeat(f.key, read.when)) return;
 
+  const unsigned bytes = read.part == remap::entry_part::whole ? read.bytes : 2 * read.bytes;
   const std::string name = entry_name(read);
   const std::string saw = entry_text(read.kind, read.level, read.seen);
   const std::string wrote = entry_text(read.kind, read.level, written);
@@ -111,11 +123,11 @@ void visibility_checker::report(const remap::table_read& read, const host::pendi
     f.details.push_back({std::string(key), std::move(value)});
   };
   add("entry", name);
-  add("entry address", hex(read.address));
+  add("entry address", hex(read.entry_address()));
   add("line", hex(waiting.line));
   add("request", "from " + to_string(read.source) + ", input address " + hex(read.input_address));
-  add("hardware saw", saw + " [" + raw_text(read.seen, read.bytes) + "]");
-  add("driver wrote", wrote + " [" + raw_text(written, read.bytes) + "]");
+  add("hardware saw", saw + " [" + raw_text(read.seen, bytes) + "]");
+  add("driver wrote", wrote + " [" + raw_text(written, bytes) + "]");
   add("waits in", std::string(place_text(waiting)));
   add("stored", "at cycle " + std::to_string(waiting.last.time) + " (store " +
                     std::to_string(waiting.last.sequence) + ")");

@@ -234,6 +234,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     issued = true;
     memory_port_at_ = never;
     tell(walk_step::read_issued, w, now);
+    translator_.leaves(w.walk, now);
     port_is_free = outside_.read_table(index, w.walk.address(), w.walk.bytes());
   }
   if (!issued && guest_ != nullptr) [[unlikely]] {

@@ -109,7 +109,7 @@ void pipeline::advance_walks(cycle now) {
       tell(walk_step::structures_looked_up, w, now);
     } else {
       tell(walk_step::read_answered, w, now);
-      translator_.feed(w.walk, w.answer_ok, w.words, now);
+      translator_.feed(w.walk, w.answer_ok, w.words, now, w.poisoned);
     }
     continue_walk(w, now);
   }

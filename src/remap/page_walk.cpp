@@ -5,10 +5,31 @@ namespace vtd::remap {
 
 using spec::fault_condition;
 
-void page_walk::begin(std::uint64_t root_table) {
+void page_walk::want_entry(const table_rules& rules, table_kind kind, std::uint64_t address) {
+  part_ = rules.splits_entries() ? entry_part::lower_half : entry_part::whole;
+  want(kind, address);
+}
+
+void page_walk::begin(const table_rules& rules, std::uint64_t root_table) {
   clear();
   // VT-d 9.1: the bus number selects the root entry.
-  want(table_kind::root, root_table + std::uint64_t{access_.source.bus()} * sizeof(spec::root_entry));
+  want_entry(rules, table_kind::root,
+             root_table + std::uint64_t{access_.source.bus()} * sizeof(spec::root_entry));
+}
+
+// A whole entry, or one of its beats; the second is read whatever the first says.
+void page_walk::feed_entry(const table_rules& rules, bool ok, const table_words& words) {
+  if (!ok) return stop(kind_ == table_kind::root ? fault_condition::lrt_1 : fault_condition::lct_1);
+  table_words entry = words;
+  if (part_ == entry_part::lower_half) {
+    lower_half_ = words.lo();
+    part_ = entry_part::upper_half;
+    at_.entry += sizeof(lower_half_);
+    return;
+  }
+  if (part_ == entry_part::upper_half) entry.words = {lower_half_, words.lo()};
+  if (kind_ == table_kind::root) return feed_root(rules, entry);
+  feed_context(rules, entry);
 }
 
 void page_walk::feed_root(const table_rules& rules, const table_words& words) {
@@ -16,8 +37,8 @@ void page_walk::feed_root(const table_rules& rules, const table_words& words) {
   if (const auto condition = rules.judge(entry); condition != fault_condition::none)
     return stop_without_context(rules, condition);
   // VT-d 9.3: device and function select the context entry.
-  want(table_kind::context,
-       entry.context_table() + std::uint64_t{access_.source.devfn()} * sizeof(spec::context_entry));
+  want_entry(rules, table_kind::context,
+             entry.context_table() + std::uint64_t{access_.source.devfn()} * sizeof(spec::context_entry));
 }
 
 void page_walk::feed_context(const table_rules& rules, const table_words& words) {

@@ -54,7 +54,7 @@ void translator::start(page_walk& walk, const dma_access& access, std::uint64_t 
   if (const context_value* context = caches_.contexts().peek(context_tag{access.source})) {
     walk.start(rules_, access, *context);
   } else {
-    walk.start(access, root_table);
+    walk.start(rules_, access, root_table);
   }
 }
 
@@ -69,8 +69,8 @@ void translator::look_up_all(page_walk& walk) {
   walk.descend(from.level, from.value);
 }
 
-void translator::tell(const dma_access& access, const page_walk::wanted_entry& what, bool ok,
-                      const table_words& words, engine::cycle now) const {
+table_read translator::read_of(const dma_access& access, const page_walk::wanted_entry& what,
+                               engine::cycle now) const {
   table_read read;
   read.kind = what.kind;
   read.level = what.level;
@@ -78,11 +78,25 @@ void translator::tell(const dma_access& access, const page_walk::wanted_entry& w
   read.input_address = access.address;
   read.address = what.address;
   read.bytes = what.bytes;
-  read.seen = words;
-  read.failed = !ok;
+  read.part = what.part;
   read.unit = unit_;
   read.when = now;
+  return read;
+}
+
+void translator::tell(const dma_access& access, const page_walk::wanted_entry& what, bool ok,
+                      const table_words& words, engine::cycle now, bool overtaken) const {
+  table_read read = read_of(access, what, now);
+  read.seen = words;
+  if (what.part == entry_part::upper_half) read.seen.words = {what.lower_half, words.lo()};
+  read.failed = !ok;
+  read.overtaken = overtaken;
   observer_->on_table_read(read);
+}
+
+void translator::tell_first_beat(const dma_access& access, const page_walk::wanted_entry& what,
+                                 engine::cycle now) const {
+  observer_->on_first_beat(read_of(access, what, now));
 }
 
 void translator::keep_tables(const page_walk& walk) {
@@ -104,17 +118,19 @@ translator::walk_now(const dma_access& access, const context_value* context, con
   memory_port& memory = around.memory;
   const engine::clock timebase = around.timebase;
   engine::cycle read_cycles = 0;
-  page_walk walk =
-      context != nullptr ? page_walk::after_lookup(access, *context) : page_walk(access, around.root_table);
+  page_walk walk = context != nullptr ? page_walk::after_lookup(access, *context)
+                                      : page_walk(rules_, access, around.root_table);
   // Memory may wait, and somebody else may fill meanwhile.
   const std::uint64_t fills = caches_.iotlb().fills();
   const std::uint64_t overtaken = overtaken_;
-  const auto read = [&](table_kind kind, unsigned level, std::uint64_t address, unsigned bytes,
-                        table_words& words) {
+  const auto read = [&](const page_walk::wanted_entry& what, table_words& words) {
     engine::picoseconds delay = 0;
-    const bool ok = memory.read_table(address, bytes, words, delay);
+    if constexpr (observed) {
+      if (what.part == entry_part::lower_half) tell_first_beat(access, what, around.now + read_cycles);
+    }
+    const bool ok = memory.read_table(what.address, what.bytes, words, delay);
     read_cycles += timebase.first_edge_after(delay);
-    if constexpr (observed) tell(access, {kind, level, address, bytes}, ok, words, around.now + read_cycles);
+    if constexpr (observed) tell(access, what, ok, words, around.now + read_cycles, false);
     return ok;
   };
   do {

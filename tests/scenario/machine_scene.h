@@ -37,6 +37,8 @@ struct scene_options {
   bool injectors = false;
   /// Changes the board before the machine is built.
   std::function<void(models::board&)> change_board{};
+  /// The same for its timing.
+  std::function<void(models::timing_preset&)> change_preset{};
 };
 
 /// A machine under the driver, and one port for every requester a test wants to speak for.
@@ -46,7 +48,8 @@ public:
       : machine_scene(board_name, scene_options{.forget = forget}) {}
   machine_scene(const std::string& board_name, const scene_options& options)
       : data_{VTD_SOURCE_DIR "/models"}, board_(changed(models::load_board(board_name, data_), options)),
-        machine_("machine", board_, models::load_preset(board_.preset, data_), 1, ports, options.injectors),
+        machine_("machine", board_, changed(models::load_preset(board_.preset, data_), options), 1, ports,
+                 options.injectors),
         checker_(machine_.stores(), findings),
         adapter_(machine_, 0x2000000, 0x8000000, [this](const std::string& line) { log += line + '\n'; }),
         hardware_(adapter_.access()) {
@@ -115,7 +118,26 @@ public:
     return machine_.register_faults(machine_.unit_of(device(who).source()));
   }
   /// Begins a read and waits for nothing.
-  void begin_read(source_id who, std::uint64_t address) { device(who).read(0, address, 8); }
+  void begin_read(source_id who, std::uint64_t address) {
+    ended_ = false;
+    device(who).read(0, address, 8);
+  }
+  /// Until what was begun has ended; whether it was allowed.
+  bool finish_read() {
+    while (!ended_)
+      hardware_.delay_ns(100);
+    return last_ok_;
+  }
+  void wait_ns(std::uint64_t span) { hardware_.delay_ns(span); }
+  /// All contexts of the unit that serves `who`, by register.
+  void invalidate_contexts(source_id who) {
+    namespace reg = spec::reg;
+    const auto& unit = machine_.unit_data(machine_.unit_of(device(who).source()));
+    const driver::register_block registers(hardware_, unit.base);
+    registers.write<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(1));
+    while (reg::ccmd::icc::get(registers.read<reg::ccmd>()) != 0)
+      wait_ns(10);
+  }
 
   std::string log;
   check::finding_log findings;
@@ -126,14 +148,16 @@ private:
     if (options.change_board) options.change_board(from);
     return from;
   }
+  static models::timing_preset changed(models::timing_preset from, const scene_options& options) {
+    if (options.change_preset) options.change_preset(from);
+    return from;
+  }
   platform::dma_master& device(source_id who) {
     return *devices_[who == nic_of_machine ? 0 : who == audio ? 1 : who == behind_conventional ? 2 : 3];
   }
   bool finish() {
     ended_ = false;
-    while (!ended_)
-      hardware_.delay_ns(100);
-    return last_ok_;
+    return finish_read();
   }
 
   std::vector<std::filesystem::path> data_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "support/byte_source.h"
 #include "support/queue_driver.h"
 #include "support/watched_world.h"
 #include "vtd/host/fault_plan.h"
@@ -8,29 +9,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace vtd::test {
-
-/// Takes numbers from bytes, little-endian; zeroes when they are used up.
-class byte_source {
-public:
-  explicit byte_source(std::span<const std::uint8_t> data) : data_(data) {}
-  [[nodiscard]] bool empty() const { return data_.empty(); }
-  std::uint64_t take(std::size_t bytes) {
-    std::uint64_t value = 0;
-    const std::size_t count = bytes < data_.size() ? bytes : data_.size();
-    std::memcpy(&value, data_.data(), count);
-    data_ = data_.subspan(count);
-    return value;
-  }
-
-private:
-  std::span<const std::uint8_t> data_;
-};
 
 /// The parts of a program by its first byte: the small or the wide part of the tests, or one with tables of
 /// two to six levels and pages of all sizes.
@@ -160,6 +143,7 @@ private:
     config.timing.iotlb_invalidation_global = config.timing.iotlb_invalidation_domain =
         1 + chosen.pace / 16 % 16;
     config.timing.iotlb_invalidation_page = 1 + chosen.pace / 4 % 16;
+    config.caps.entry_beats = 1 + static_cast<unsigned>(chosen.tables / 128 % 2);
     set_queue(config, chosen.queue);
     return config;
   }

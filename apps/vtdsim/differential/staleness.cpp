@@ -99,7 +99,7 @@ void staleness::invalidate_pages(spec::iotlb_granularity what, std::uint16_t dom
 staleness::path staleness::walk(const remap::dma_access& access, std::uint64_t root_table) const {
   path out;
   remap::page_walk walk;
-  walk.start(access, root_table);
+  walk.start(rules_, access, root_table);
   while (walk.wants() != remap::page_walk::demand::done) {
     if (walk.wants() == remap::page_walk::demand::cache_lookup) {
       walk.descend(0, {});

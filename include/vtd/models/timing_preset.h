@@ -50,6 +50,7 @@ struct timing_preset {
   known<unsigned> walkers;        ///< walks under way in one unit
   known<double> memory_interval;  ///< from grant to grant of a unit's way to memory
   known<double> walk_read;        ///< one table read, from the unit and back
+  known<unsigned> entry_beats;    ///< reads in which a 16-byte entry is fetched, 1 or 2
   known<double> memory_read;      ///< data of a device's request, from the unit and back
   known<double> register_access;
   known<double> command; ///< from a GCMD change to its GSTS bit

@@ -19,6 +19,9 @@ struct capabilities {
   /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision
   /// 3; older parts: assumed, because letting it through would turn data into interrupts.
   bool output_range_check = true;
+  /// In how many reads the unit fetches a root or context entry: 1, all 16 bytes at once; 2, its lower half,
+  /// and when that has come its upper half, so that an update that is not atomic can be caught half-way.
+  unsigned entry_beats = 1;
   /// Whether a part with CAP.CM = 1 keeps what is not present or in error (VT-d 6.1: it may). *Assumed:* it
   /// does, so that a driver that forgets to invalidate shows.
   bool caches_absent = true;

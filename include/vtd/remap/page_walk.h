@@ -28,17 +28,22 @@ public:
     done
   };
 
-  /// A wanted entry: `kind`, `level`, `address` and `bytes` as the functions of these names tell.
+  /// A wanted entry, or half of one: all as the functions of these names tell.
   struct wanted_entry {
     table_kind kind;
+    entry_part part;
     unsigned level;
     std::uint64_t address;
     unsigned bytes;
+    /// Of an upper half: the lower one.
+    std::uint64_t lower_half;
   };
 
   page_walk() = default; // NOLINT(cppcoreguidelines-pro-type-member-init): idle until started
   /// As the two `start`.
-  page_walk(const dma_access& access, std::uint64_t root_table) : access_(access) { begin(root_table); }
+  page_walk(const table_rules& rules, const dma_access& access, std::uint64_t root_table) : access_(access) {
+    begin(rules, root_table);
+  }
   page_walk(const table_rules& rules, const dma_access& access, const context_value& context)
       : access_(access), context_(context) {
     begin(rules);
@@ -50,9 +55,9 @@ public:
   }
 
   /// Starts at the root table.
-  void start(const dma_access& access, std::uint64_t root_table) {
+  void start(const table_rules& rules, const dma_access& access, std::uint64_t root_table) {
     access_ = access;
-    begin(root_table);
+    begin(rules, root_table);
   }
   /// Starts with a context that was in the context cache.
   void start(const table_rules& rules, const dma_access& access, const context_value& context);
@@ -60,17 +65,20 @@ public:
   [[nodiscard]] demand wants() const { return wants_; }
   [[nodiscard]] const dma_access& access() const { return access_; }
   [[nodiscard]] std::uint64_t address() const { return at_.entry; }
-  [[nodiscard]] unsigned bytes() const { return kind_ == table_kind::paging ? 8 : 16; }
+  [[nodiscard]] unsigned bytes() const { return part() == entry_part::whole && !is_paging() ? 16 : 8; }
   [[nodiscard]] table_kind kind() const { return kind_; }
   /// Paging level of the wanted entry; 0 for root and context entries.
-  [[nodiscard]] unsigned level() const { return kind_ == table_kind::paging ? at_.level : 0; }
+  [[nodiscard]] unsigned level() const { return is_paging() ? at_.level : 0; }
+  [[nodiscard]] entry_part part() const { return is_paging() ? entry_part::whole : part_; }
 
-  [[nodiscard]] wanted_entry wanted() const { return {kind_, level(), address(), bytes()}; }
+  [[nodiscard]] wanted_entry wanted() const {
+    return {kind_, part(), level(), address(), bytes(), lower_half_};
+  }
 
   /// The memory's answer to a `table_read`; `ok` false: the read failed.
   void feed(const table_rules& rules, bool ok, const table_words& words);
   /// The same for whoever need not wait: answers the `table_read` and those that follow at once, by
-  /// `ok = read(table_kind, unsigned level, std::uint64_t address, unsigned bytes, table_words& into)`.
+  /// `ok = read(const wanted_entry&, table_words& into)`.
   template <class Read>
   void feed_all(const table_rules& rules, Read&& read);
   /// Answers to a `cache_lookup`: the IOTLB had it ...
@@ -133,10 +141,13 @@ private:
     want_lookup();
   }
   void clear();
-  void begin(std::uint64_t root_table);
+  void begin(const table_rules& rules, std::uint64_t root_table);
   void begin(const table_rules& rules);
   void want_lookup();
   void enter_context(const table_rules& rules);
+  [[nodiscard]] bool is_paging() const { return kind_ == table_kind::paging; }
+  void want_entry(const table_rules& rules, table_kind kind, std::uint64_t address);
+  void feed_entry(const table_rules& rules, bool ok, const table_words& words);
   void feed_root(const table_rules& rules, const table_words& words);
   void feed_context(const table_rules& rules, const table_words& words);
   verdict step(const table_rules& rules, position& at, bool ok, spec::second_level_entry entry);
@@ -158,6 +169,9 @@ private:
   // What the levels above `first_level_` grant.
   std::uint64_t granted_above_;
   position at_;
+  // Of a root or context entry.
+  std::uint64_t lower_half_ = 0;
+  entry_part part_ = entry_part::whole;
   std::uint8_t first_level_;
   std::uint8_t reads_;
   demand wants_ = demand::idle;
@@ -229,12 +243,8 @@ inline void page_walk::feed(const table_rules& rules, bool ok, const table_words
     const spec::second_level_entry entry{words.lo()};
     if (const verdict how = step(rules, at_, ok, entry); how != verdict::next_level)
       conclude(rules, how, entry);
-  } else if (kind_ == table_kind::context) {
-    if (!ok) return stop(spec::fault_condition::lct_1);
-    feed_context(rules, words);
   } else {
-    if (!ok) return stop(spec::fault_condition::lrt_1);
-    feed_root(rules, words);
+    feed_entry(rules, ok, words);
   }
 }
 
@@ -243,7 +253,7 @@ template <class Read>
 [[gnu::always_inline]] inline void page_walk::feed_all(const table_rules& rules, Read&& read) {
   table_words words;
   while (wants_ == demand::table_read && kind_ != table_kind::paging) {
-    const bool ok = read(kind_, level(), address(), bytes(), words);
+    const bool ok = read(wanted(), words);
     feed(rules, ok, words);
   }
   if (wants_ != demand::table_read) return;
@@ -252,7 +262,9 @@ template <class Read>
   verdict how = verdict::next_level;
   spec::second_level_entry entry;
   while (how == verdict::next_level) {
-    const bool ok = read(table_kind::paging, at.level, at.entry, unsigned{sizeof(entry)}, words);
+    const bool ok = read(
+        wanted_entry{table_kind::paging, entry_part::whole, at.level, at.entry, unsigned{sizeof(entry)}, 0},
+        words);
     entry.value = words.lo();
     how = step(rules, at, ok, entry);
   }

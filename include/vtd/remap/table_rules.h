@@ -63,6 +63,8 @@ public:
   [[nodiscard]] bool has_reserved_leaf_bits(spec::second_level_entry entry, unsigned level) const {
     return (entry.value & leaf_reserved_[level]) != 0;
   }
+  /// `capabilities::entry_beats` is 2.
+  [[nodiscard]] bool splits_entries() const { return caps_.entry_beats > 1; }
   [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
   /// Caching mode: what is not present or in error is kept, too (CAP.CM, VT-d 6.1).
   [[nodiscard]] bool keeps_absent() const { return keeps_absent_; }

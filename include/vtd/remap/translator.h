@@ -80,10 +80,16 @@ public:
     walk.descend(0, {});
   }
   /// Answers `demand::table_read`, and tells the observer. `now`: cycle in which the data is used.
-  void feed(page_walk& walk, bool ok, const table_words& words, engine::cycle now) const {
+  /// `overtaken`: an invalidation overtook the walk, and the observer is told so.
+  void feed(page_walk& walk, bool ok, const table_words& words, engine::cycle now, bool overtaken) const {
     if (observer_ != nullptr) [[unlikely]]
-      tell(walk.access(), walk.wanted(), ok, words, now);
+      tell(walk.access(), walk.wanted(), ok, words, now, overtaken);
     walk.feed(rules_, ok, words);
+  }
+  /// The read that the walk wants leaves for memory.
+  void leaves(const page_walk& walk, engine::cycle now) const {
+    if (observer_ != nullptr && walk.part() == entry_part::lower_half) [[unlikely]]
+      tell_first_beat(walk.access(), walk.wanted(), now);
   }
   /// Puts into the caches what a finished walk learned. Not called for a walk that an invalidation overtook.
   /// Returns the packed `page_tag` of the IOTLB entry that had to leave, or 0. `page_absent`: the IOTLB is
@@ -172,8 +178,12 @@ private:
                 translation_cost& cost, translation& out);
   void walk_watched(const dma_access& access, const context_value* context, const walk_surroundings& around,
                     translation_cost& cost, translation& out);
+  [[nodiscard]] table_read read_of(const dma_access& access, const page_walk::wanted_entry& what,
+                                   engine::cycle now) const;
   void tell(const dma_access& access, const page_walk::wanted_entry& what, bool ok, const table_words& words,
-            engine::cycle now) const;
+            engine::cycle now, bool overtaken) const;
+  void tell_first_beat(const dma_access& access, const page_walk::wanted_entry& what,
+                       engine::cycle now) const;
 
   std::string unit_;
   table_rules rules_;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any accesses to the registers of one unit; what has to hold is said in support/register_program.h.
+
+#include "support/register_program.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string violation = vtd::test::register_program({data, size}).run();
+  if (violation.empty()) return 0;
+  std::fprintf(stderr, "%s\n", violation.c_str());
+  __builtin_trap();
+}
