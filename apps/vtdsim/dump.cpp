@@ -148,16 +148,27 @@ private:
     line(fmt::format("Context cache: {} of {} entries", caches.contexts().occupancy(),
                      caches.contexts().shape().entries));
     caches.contexts().for_each([this](std::uint64_t packed, const vtd::remap::context_value& value) {
-      line(fmt::format("    {} domain {}", to_string(vtd::remap::context_tag::source_of(packed)),
-                       value.domain_id));
+      line(fmt::format("    {} domain {}{}", to_string(vtd::remap::context_tag::source_of(packed)),
+                       value.domain_id, absence(value.absent)));
     });
-    line(fmt::format("IOTLB: {} of {} entries", caches.iotlb().occupancy(), caches.iotlb().shape().entries));
-    caches.iotlb().for_each([this](std::uint64_t packed, const vtd::remap::page_value& value) {
+    dump_pages("IOTLB", caches.iotlb());
+    if (caches.large_iotlb().shape().entries != 0) dump_pages("IOTLB of large pages", caches.large_iotlb());
+  }
+
+  void dump_pages(std::string_view name, const vtd::remap::translation_caches::page_cache& pages) {
+    line(fmt::format("{}: {} of {} entries", name, pages.occupancy(), pages.shape().entries));
+    pages.for_each([this](std::uint64_t packed, const vtd::remap::page_value& value) {
       using tag = vtd::remap::page_tag;
-      line(fmt::format("    domain {} {:#x} -> {:#x} {}{}", tag::domain_of(packed),
+      line(fmt::format("    domain {} {:#x} -> {:#x} {}{}{}", tag::domain_of(packed),
                        tag::number_of(packed) << spec::level_shift(value.level), value.page,
-                       value.read ? 'r' : '-', value.write ? 'w' : '-'));
+                       value.read ? 'r' : '-', value.write ? 'w' : '-', absence(value.absent)));
     });
+  }
+
+  // What caching mode keeps of an entry that is not there.
+  static std::string absence(spec::fault_condition condition) {
+    if (condition == spec::fault_condition::none) return {};
+    return fmt::format(" (absent: {})", spec::condition_info(condition).name);
   }
 
   // The last few descriptors before IQH, which were fetched, and those up to IQT, which were not.

@@ -233,6 +233,7 @@ void collect_units(models::root_complex& machine, run_result& result) {
     out.invalidations = n.invalidations;
     const auto& caches = hardware.translator().caches();
     out.caches = {cache_of(caches.contexts()), cache_of(caches.iotlb())};
+    if (caches.large_iotlb().shape().entries != 0) out.caches.push_back(cache_of(caches.large_iotlb()));
     for (unsigned level = 2; level <= 4; ++level) {
       if (caches.tables(level).shape().entries != 0) out.caches.push_back(cache_of(caches.tables(level)));
     }

@@ -22,7 +22,6 @@ void mask(std::uint64_t& value, std::string_view name, std::vector<std::string>*
 spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked) {
   spec::cap out = real;
   mask<spec::cap::afl_field>(out.value, "AFL", masked);
-  mask<spec::cap::cm_field>(out.value, "CM", masked);
   mask<spec::cap::fl1gp_field>(out.value, "FL1GP", masked);
   mask<spec::cap::pi_field>(out.value, "PI", masked);
   mask<spec::cap::fl5lp_field>(out.value, "FL5LP", masked);

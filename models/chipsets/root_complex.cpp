@@ -69,6 +69,8 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   // Each cache draws from its own generator; the place in this list is part of its seed.
   out.caches.context = shape_of(timing.context, seed * 8 + 0);
   out.caches.iotlb = shape_of(timing.iotlb, seed * 8 + 1);
+  out.caches.large_iotlb = shape_of(timing.large_iotlb, seed * 8 + 6);
+  out.caches.large_pages_in_pieces = timing.large_pages_in_pieces.value;
   out.caches.pde = shape_of(timing.pde, seed * 8 + 2);
   out.caches.pdpe = shape_of(timing.pdpe, seed * 8 + 3);
   out.caches.pml4 = shape_of(timing.pml4, seed * 8 + 4);

@@ -229,6 +229,34 @@ void remapping_unit::block(tlm::tlm_generic_payload& trans) {
   trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
 }
 
+// A translation request that a table stops which is wrong or cannot be read.
+void remapping_unit::abort(tlm::tlm_generic_payload& trans) {
+  block(trans);
+  trans.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+}
+
+// The data of a translation request: the word of its answer.
+unsigned remapping_unit::fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer) {
+  static_assert(sizeof(answer.value) == spec::ats::translation_bytes);
+  std::memcpy(trans.get_data_ptr(), &answer.value, sizeof(answer.value));
+  trans.set_response_status(tlm::TLM_OK_RESPONSE);
+  return sizeof(answer.value);
+}
+
+// What passes at once and does not leave the unit.
+void remapping_unit::end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline::passage::way leads,
+                                std::uint64_t address) {
+  using way = dmar::pipeline::passage::way;
+  trans.set_dmi_allowed(false);
+  if (leads == way::answered) {
+    fill_in(trans, {address});
+  } else if (leads == way::aborted) {
+    abort(trans);
+  } else {
+    block(trans);
+  }
+}
+
 // A transaction of ours for the bytes of `original` from `offset` on.
 [[gnu::noinline]] unit_transaction& remapping_unit::piece_payload(tlm::tlm_generic_payload& original,
                                                                   std::uint32_t offset, std::uint32_t length,
@@ -281,8 +309,8 @@ struct remapping_unit::blocking_request {
     whole.delay += way_in_.of(leaves - whole.time);
   }
   whole.time = leaves;
-  if (way.leads == dmar::pipeline::passage::way::blocked) [[unlikely]] {
-    block(trans);
+  if (way.leads >= dmar::pipeline::passage::way::blocked) [[unlikely]] {
+    end_inside(trans, way.leads, way.address);
     return false;
   }
   downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
@@ -365,6 +393,10 @@ void remapping_unit::accepted(unsigned port, void* cookie) {
   upstream[port]->nb_transport_bw(*static_cast<tlm::tlm_generic_payload*>(cookie), phase, delay);
 }
 
+void remapping_unit::answer(void* cookie, spec::ats::translation with) {
+  fill_in(*static_cast<tlm::tlm_generic_payload*>(cookie), with);
+}
+
 bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how) {
   auto& trans = *static_cast<tlm::tlm_generic_payload*>(cookie);
   if (how == dmar::completion::done) {
@@ -372,6 +404,8 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
     trans.set_dmi_allowed(dmi_allowed_);
   } else if (how == dmar::completion::blocked) {
     block(trans);
+  } else if (how == dmar::completion::aborted) {
+    abort(trans);
   }
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
@@ -539,6 +573,10 @@ unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
   const std::uint32_t length = piece.length;
   const std::uint64_t address = piece.access.address;
   debug_view<table_memory> tables(*table_memory_);
+  if (piece.access.type == remap::address_type::translation_request) {
+    const auto answer = hardware_.probe_translation(piece, tables);
+    return answer ? fill_in(trans, *answer) : 0;
+  }
   unsigned done = 0;
   while (done < length) {
     piece.access.address = address + done;

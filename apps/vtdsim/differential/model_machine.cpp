@@ -25,6 +25,8 @@ vtd::dmar::unit_config config_of(const variant& how, const model_choice& choice)
   // QEMU takes a context of the named source-id away, whatever domain CCMD names: a choice, too
   // (VT-d 10.4.7).
   config.context_domain_compared = false;
+  // QEMU with caching mode keeps nothing that is not present: VT-d 6.1 allows it, and does not ask for it.
+  config.caps.caches_absent = false;
   const auto shape = [&](bool there, unsigned entries) {
     return remap::cache_shape{there ? (choice.tiny ? 2 : entries) : 0, 0, remap::replacement::lru, 1};
   };
