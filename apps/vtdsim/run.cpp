@@ -432,7 +432,8 @@ run_result run(const run_options& options, const line_sink& say) {
         std::make_unique<fault_keeper>(machine.unit_data(i).name, machine.wheel().timebase(), result.faults));
     hardware.set_fault_observer(keepers.back().get());
     hardware.set_walk_observer(&checker);
-    if (hardware.config().caps.ecap.c()) checker.declare_coherent(hardware.name());
+    if (hardware.config().caps.ecap.c() && !machine.unit_data(i).hidden_incoherent)
+      checker.declare_coherent(hardware.name());
   }
   std::optional<machine_trace> trace;
   if (options.trace) trace.emplace(*options.trace, result, machine);

@@ -11,7 +11,8 @@ using engine::cycle;
 using engine::picoseconds;
 
 unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
-    : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
+    : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()),
+      registers_(config_.caps, config_.protected_region_shift),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
       faults_(config_, registers_, ports), removal_(config_, timebase_, translator_, pipeline_, ports),
