@@ -3,6 +3,7 @@
 
 #include "vtdsim/miss_cost.h"
 #include "vtdsim/report_parts.h"
+#include "vtdsim/result_text.h"
 #include "vtdsim/result_json.h"
 
 #include <fmt/format.h>
@@ -30,8 +31,8 @@ std::string headline(const run_result& r) {
       "<h1>An IOTLB miss costs {:.0f} ns on this board</h1><p>A read that hits takes {:.0f} ns (in "
       "a window of {}), one that misses {:.0f} ns (in a window of {}), with {:.2f} table reads. "
       "With translation off a read takes {:.0f} ns.</p>",
-      cost.difference(), *cost.hit_ns, report::window_text(cost.hit_window), *cost.miss_ns,
-      report::window_text(cost.miss_window), cost.reads, cost.off_ns.value_or(0));
+      cost.difference(), *cost.hit_ns, window_text(cost.hit_window), *cost.miss_ns,
+      window_text(cost.miss_window), cost.reads, cost.off_ns.value_or(0));
 }
 
 std::string badges(const run_result& r) {

@@ -15,7 +15,6 @@ namespace vtdsim::report {
 
 /// Text with the characters that mean something to HTML replaced.
 [[nodiscard]] std::string escaped(std::string_view text);
-[[nodiscard]] std::string window_text(std::uint64_t bytes);
 
 /// One line of a plot. Missing values leave a gap.
 struct series {

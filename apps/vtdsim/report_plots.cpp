@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/report_parts.h"
 
+#include "vtdsim/result_text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,10 +41,6 @@ struct label {
 };
 
 } // namespace
-
-std::string window_text(std::uint64_t bytes) {
-  return bytes >= 1U << 20 ? fmt::format("{} MB", bytes >> 20) : fmt::format("{} KB", bytes >> 10);
-}
 
 std::string plot(const std::vector<sweep_point>& points, const std::string& title, const std::string& unit,
                  const std::vector<series>& lines) {

@@ -11,9 +11,6 @@ namespace vtdsim {
 
 namespace {
 
-std::string window_text(std::uint64_t bytes) {
-  return bytes >= 1U << 20 ? fmt::format("{} MB", bytes >> 20) : fmt::format("{} KB", bytes >> 10);
-}
 std::string or_dash(const std::optional<double>& value, int digits = 0, double factor = 1) {
   return value ? fmt::format("{:.{}f}", *value * factor, digits) : "-";
 }
@@ -35,6 +32,10 @@ std::string answer(const run_result& r) {
 }
 
 } // namespace
+
+std::string window_text(std::uint64_t bytes) {
+  return bytes >= 1U << 20 ? fmt::format("{} MB", bytes >> 20) : fmt::format("{} KB", bytes >> 10);
+}
 
 std::string to_text(const run_result& r) {
   std::string out;

@@ -4,6 +4,7 @@
 #include "vtdsim/acpi_import.h"
 #include "vtdsim/machine_trace.h"
 #include "vtdsim/pci_scan.h"
+#include "vtdsim/result_text.h"
 #include "vtdsim/session.h"
 
 #include "vtd/driver/dmar_parser.h"
@@ -345,8 +346,8 @@ void program(session& s, const prepared& what) {
     run_guest_traffic(s);
     if (covered) {
       provoke_fault(s);
-      s.say(
-          fmt::format("measuring working sets of 4 KB to {} MB ...", (s.options.largest_window << 12) >> 20));
+      s.say(fmt::format("measuring working sets of 4 KB to {} ...",
+                        window_text(s.options.largest_window * spec::page_size)));
       sweep(s, true);
     }
   }

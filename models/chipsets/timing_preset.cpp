@@ -2,6 +2,7 @@
 #include "vtd/models/timing_preset.h"
 
 #include "json_reader.h"
+#include "vtd/dmar/config.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
 #include "vtd/models/near_names.h"
@@ -31,7 +32,7 @@ constexpr rule way_count{"ways", 0, 1 << 20};
 constexpr rule policy_name{"policy", 0, 0};
 constexpr rule yes_or_no{"flag", 0, 0};
 constexpr rule request_count{"requests", 1, 4096};
-constexpr rule walk_count{"walks", 1, 1024};
+constexpr rule walk_count{"walks", 1, dmar::most_walkers};
 constexpr rule descriptor_count{"descriptors", 0, 256};
 constexpr rule line_count{"lines", 0, 1 << 20};
 constexpr rule bandwidth{"MB/s", 1, 1e6};

@@ -33,49 +33,28 @@ pipeline::passage::way way_of(completion how) {
              ? completion::aborted
              : completion::blocked;
 }
+
+unsigned checked_ports(const unit_config& config) {
+  if (config.ports == 0 || config.ports > most_ports)
+    throw std::invalid_argument(config.name + ": " + std::to_string(config.ports) + " ports, expected 1 to " +
+                                std::to_string(most_ports));
+  return config.ports;
+}
 } // namespace
 
 pipeline::pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
                    fault_sink& faults, unit_ports& ports)
     : config_(config), translator_(translator), state_(state), faults_(faults), outside_(ports),
       slots_(config.timing.requests), walkers_(checked_walkers(config)),
-      ports_(config.ports, port_state{config.timing.requests}), port_count_(config.ports),
+      ports_(config.ports, port_state{config.timing.requests}), port_count_(checked_ports(config)),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
       again_(config.timing.requests), walker_queue_(config.timing.requests), leaving_(config.timing.requests),
       answers_(config.timing.requests) {
-  reset();
-}
-
-void pipeline::reset() {
-  for (slot& s : slots_)
-    s = {};
-  for (walker& w : walkers_)
-    w = {};
-  for (port_state& p : ports_)
-    p = port_state{slots_.size()};
-  free_slots_.clear();
   for (std::size_t id = slots_.size(); id-- != 0;)
     free_slots_.push_back(static_cast<std::uint32_t>(id));
-  lookups_.clear();
-  again_.clear();
-  walker_queue_.clear();
-  leaving_.clear();
-  suspended_.clear();
-  memory_port_at_ = 0;
-  next_port_ = 0;
-  next_walker_ = 0;
-  busy_slots_ = 0;
-  busy_ = due_ = want_read_ = ended_ = 0;
-  earliest_due_ = never;
   all_walkers_ = ~walker_set{0} >> (most_walkers - walkers_.size());
-  waiting_ports_ = 0;
-  responses_ = 0;
-  guest_ = nullptr;
-  answers_.clear();
 }
-
-// --- Small helpers
 
 [[gnu::always_inline]] inline void pipeline::end(std::uint32_t id, completion how) {
   slot& s = slots_[id];
@@ -84,6 +63,44 @@ void pipeline::reset() {
   ports_[s.port].responses.push(id);
   ++responses_;
 }
+
+void pipeline::reset() {
+  translator_.overtake_walks();
+  lookups_.clear();
+  again_.clear();
+  walker_queue_.clear();
+  leaving_.clear();
+  suspended_.clear();
+  free_slots_.clear();
+  for (auto id = static_cast<std::uint32_t>(slots_.size()); id-- != 0;) {
+    if (slots_[id].at != stage::free) continue;
+    slots_[id] = {};
+    free_slots_.push_back(id);
+  }
+  for (std::uint32_t id = 0; id < slots_.size(); ++id) {
+    slot& s = slots_[id];
+    s.next_waiter = nobody;
+    if (s.at == stage::in_memory) {
+      s.abandoned = true;
+    } else if (s.at != stage::free && s.at != stage::ending) {
+      end(id, completion::failed);
+    }
+  }
+  for (walker& w : walkers_) {
+    const walker_set me = only(index_of(w));
+    if (w.state == walker_state::reading && (due_ & me) == 0) abandoned_ |= me;
+    w = {};
+  }
+  busy_ = abandoned_;
+  due_ = want_read_ = ended_ = 0;
+  earliest_due_ = never;
+  if (memory_port_at_ != never) memory_port_at_ = 0;
+  next_port_ = 0;
+  next_walker_ = 0;
+  guest_ = nullptr;
+}
+
+// --- Small helpers
 
 [[gnu::always_inline]] inline void pipeline::leave_for_memory(slot& s, std::uint32_t id,
                                                               std::uint64_t address) {
@@ -179,6 +196,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     s.how = completion::done;
     s.first_lookup = true;
     s.interrupt = false;
+    s.abandoned = false;
     s.port = static_cast<std::uint8_t>(at);
     s.enabled = state_.translation_enabled;
     s.piece = piece_length(s.what.access.address, s.what.length);
@@ -264,7 +282,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     slot& s = slots_[taken.id];
     tell(request_step::answered, taken.id, now, {.ok = taken.ok});
     const std::uint32_t left = s.what.length - s.offset - s.piece;
-    if (!taken.ok) {
+    if (!taken.ok || s.abandoned) [[unlikely]] {
       end(taken.id, completion::failed);
     } else if (left != 0) {
       s.offset += s.piece;
@@ -392,8 +410,21 @@ pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& m
   }
   const remap::translation_latencies& latency = config_.timing.lookup;
   remap::translation_cost cost;
-  const remap::translation result =
+  remap::translation result =
       translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
+  // Memory waited, and an invalidation overtook the walk: it begins anew, as one does cycle by cycle.
+  while (cost.overtaken)
+    [[unlikely]] {
+      const remap::translation_cost before = std::exchange(cost, {});
+      ++statistics_.poisoned;
+      result = translator_.translate(piece.access,
+                                     {state_.root_table, memory, timebase, now + before.read_cycles}, cost);
+      cost.structure_lookups += before.structure_lookups;
+      cost.table_reads += before.table_reads;
+      cost.read_cycles += before.read_cycles;
+      cost.context_hit = before.context_hit;
+      cost.iotlb_hit = false;
+    }
   count_lookup(cost.context_hit, cost.iotlb_hit);
   out.cycles = latency.context_lookup + latency.iotlb_lookup;
   if (!cost.iotlb_hit) {

@@ -15,6 +15,11 @@ using demand = remap::page_walk::demand;
 
 void pipeline::table_answered(unsigned index, bool ok, const remap::table_words& words, cycle seen) {
   walker& w = walkers_[index];
+  if ((abandoned_ & only(index)) != 0) [[unlikely]] {
+    abandoned_ &= ~only(index);
+    busy_ &= ~only(index);
+    return;
+  }
   assert(w.state == walker_state::reading);
   w.words = words;
   w.answer_ok = ok;
@@ -42,7 +47,7 @@ bool pipeline::join_walk(std::uint32_t id, cycle now) {
     slots_[last_waiter == nobody ? leader : last_waiter].next_waiter = id;
     last_waiter = id;
   };
-  for (walker_set busy = busy_; busy != 0; busy &= busy - 1) {
+  for (walker_set busy = busy_ & ~abandoned_; busy != 0; busy &= busy - 1) {
     walker& w = walkers_[first_of(busy)];
     const remap::dma_access& walked = w.walk.access();
     if (spec::page_number(walked.address) != page || walked.source != s.what.access.source) continue;
@@ -166,12 +171,14 @@ void pipeline::withdraw_evicted(std::uint64_t packed) {
 }
 
 void pipeline::poison_all() {
+  translator_.overtake_walks();
   for (walker& w : walkers_) {
     if (w.state != walker_state::idle) w.poisoned = true;
   }
 }
 
 void pipeline::poison_domain(std::uint16_t domain) {
+  translator_.overtake_walks();
   for (walker& w : walkers_) {
     if (w.state == walker_state::idle) continue;
     // A walk that has not come to its context entry yet may turn out to be of this domain.
@@ -180,6 +187,7 @@ void pipeline::poison_domain(std::uint16_t domain) {
 }
 
 void pipeline::poison_source(spec::source_id source, std::uint16_t ignored) {
+  translator_.overtake_walks();
   const auto compared = static_cast<std::uint16_t>(~ignored);
   for (walker& w : walkers_) {
     if (w.state == walker_state::idle) continue;

@@ -251,6 +251,8 @@ void unit::reset(bool power_on) {
   queue_.reset();
   commands_.reset();
   if (observer_ != nullptr) observer_->on_reset(owning_wheel().now());
+  // Requests that were inside are to be answered.
+  wake_for(owning_wheel().now() + 1);
 }
 
 } // namespace vtd::dmar

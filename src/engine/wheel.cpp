@@ -111,9 +111,11 @@ cycle wheel::earliest_in_slot(std::uint64_t slot) const {
 [[gnu::always_inline]] inline void wheel::run_cycle(cycle at) {
   now_ = at;
   if (only_ != nullptr) [[likely]] {
-    component& one = *only_;
-    take_out(one);
-    one.step(at);
+    // It may be another than the one this cycle was meant for, which was destroyed.
+    if (component& one = *only_; one.due_ == at) [[likely]] {
+      take_out(one);
+      one.step(at);
+    }
   } else {
     run_slot(at);
   }

@@ -80,19 +80,20 @@ void dma_master::send_next() {
 
 // The packet that arrived stands at the chipset until it is taken; those behind it wait on the link.
 void dma_master::request_next() {
-  while (!request_open_ && !on_link_.empty()) {
+  while (open_request_ == nullptr && !on_link_.empty()) {
     transfer& out = *on_link_.front();
-    if (out.arrives > now_ps()) {
-      send_.notify(to_sc_time(out.arrives - now_ps()));
+    if (const picoseconds begin = std::max(out.arrives, next_request_); begin > now_ps()) {
+      send_.notify(to_sc_time(begin - now_ps()));
       return;
     }
     on_link_.pop_front();
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
     sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
-    request_open_ = true;
+    open_request_ = &out;
     const auto status = socket->nb_transport_fw(out, phase, delay);
     if (status == tlm::TLM_ACCEPTED) return;
-    request_open_ = false;
+    const bool ended_later = status == tlm::TLM_UPDATED && phase == tlm::END_REQ;
+    end_request(out, ended_later ? delay : sc_core::SC_ZERO_TIME);
     if (status == tlm::TLM_COMPLETED) {
       response(out, now_ps() + to_ps(delay));
     } else if (phase == tlm::BEGIN_RESP) {
@@ -103,14 +104,22 @@ void dma_master::request_next() {
   }
 }
 
+void dma_master::end_request(const tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay) {
+  if (&trans != open_request_) return;
+  open_request_ = nullptr;
+  next_request_ = now_ps() + to_ps(delay);
+  if (!on_link_.empty()) send_.notify(delay);
+}
+
 tlm::tlm_sync_enum dma_master::backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                               sc_core::sc_time& delay) {
   if (phase == tlm::END_REQ) {
-    request_open_ = false;
-    if (!on_link_.empty()) send_.notify(delay);
+    end_request(trans, delay);
     return tlm::TLM_ACCEPTED;
   }
   if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
+  // A response without END_REQ ends the request, too (TLM-2.0 base protocol).
+  end_request(trans, delay);
   response(static_cast<transfer&>(trans), now_ps() + to_ps(delay));
   phase = tlm::END_RESP;
   return tlm::TLM_COMPLETED;

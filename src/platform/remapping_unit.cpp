@@ -58,6 +58,12 @@ private:
   Memory& memory_;
 };
 
+bool all_enabled(const tlm::tlm_generic_payload& trans) {
+  const unsigned char* const enables = trans.get_byte_enable_ptr();
+  return enables == nullptr || std::all_of(enables, enables + trans.get_byte_enable_length(),
+                                           [](unsigned char one) { return one == TLM_BYTE_ENABLED; });
+}
+
 bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
   const auto* const carried = trans.get_extension<dma_extension>();
   return carried != nullptr && carried->zero_length_read && trans.is_read();
@@ -115,7 +121,7 @@ remapping_unit::remapping_unit(const sc_core::sc_module_name& name, kernel_wheel
   }
   memory.register_nb_transport_bw(this, &remapping_unit::backward_phase);
   memory.register_invalidate_direct_mem_ptr(this, &remapping_unit::downstream_changed);
-  interrupts.register_nb_transport_bw(this, &remapping_unit::backward_phase);
+  interrupts.register_nb_transport_bw(this, &remapping_unit::backward_interrupt_phase);
 }
 
 remapping_unit::~remapping_unit() = default;
@@ -155,7 +161,7 @@ void remapping_unit::access_registers(tlm::tlm_generic_payload& trans, sc_core::
     trans.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
     return;
   }
-  if (trans.get_address() % bytes != 0 || trans.get_address() + bytes > hardware_.register_space()) {
+  if (trans.get_address() % bytes != 0 || trans.get_address() > hardware_.register_space() - bytes) {
     trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     return;
   }
@@ -176,6 +182,7 @@ unsigned remapping_unit::debug_registers(tlm::tlm_generic_payload& trans) {
   const unsigned bytes = trans.get_data_length();
   if (!trans.is_read() || trans.get_address() % 4 != 0 || bytes % 4 != 0) return 0;
   wheel_.catch_up();
+  if (trans.get_address() >= hardware_.register_space()) return 0;
   unsigned done = 0;
   for (; done < bytes && trans.get_address() + done + 4 <= hardware_.register_space(); done += 4) {
     const auto offset = static_cast<std::uint32_t>(trans.get_address() + done);
@@ -194,7 +201,7 @@ remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const
   out.access.address = trans.get_address();
   out.access.kind = trans.is_write() ? remap::access_kind::write : remap::access_kind::read;
   out.length = trans.get_data_length();
-  out.is_dword_write = trans.is_write() && out.length == 4 && trans.get_byte_enable_ptr() == nullptr;
+  out.is_dword_write = trans.is_write() && out.length == 4 && all_enabled(trans);
   if (const dma_extension* const carried = trans.get_extension<dma_extension>()) {
     out.access.source = carried->source;
     out.access.type = carried->type;
@@ -211,6 +218,8 @@ inline bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
     status = tlm::TLM_OK_RESPONSE;
   } else if (trans.get_data_length() == 0 || trans.get_streaming_width() < trans.get_data_length()) {
     status = tlm::TLM_BURST_ERROR_RESPONSE;
+  } else if (trans.get_byte_enable_ptr() != nullptr && trans.get_byte_enable_length() == 0) {
+    status = tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE;
   } else if (trans.get_byte_enable_ptr() != nullptr &&
              trans.get_byte_enable_length() < trans.get_data_length() &&
              dmar::unit::page_piece(trans.get_address(), trans.get_data_length()) !=
@@ -225,8 +234,13 @@ inline bool remapping_unit::check(tlm::tlm_generic_payload& trans) {
 }
 
 void remapping_unit::block(tlm::tlm_generic_payload& trans) {
-  if (trans.is_read() && !is_zero_length_read(trans))
-    std::memset(trans.get_data_ptr(), 0xff, trans.get_data_length());
+  if (trans.is_read() && !is_zero_length_read(trans)) {
+    const unsigned char* const enables = trans.get_byte_enable_ptr();
+    for (unsigned at = 0; at < trans.get_data_length(); ++at) {
+      if (enables == nullptr || enables[at % trans.get_byte_enable_length()] == TLM_BYTE_ENABLED)
+        trans.get_data_ptr()[at] = 0xff;
+    }
+  }
   trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
 }
 
@@ -360,7 +374,7 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
     pass_pieces(whole, bytes);
   }
   if (!dmi_allowed_) trans.set_dmi_allowed(false);
-  hardware_.leave(sequence);
+  hardware_.leave(sequence, whole.now);
 }
 
 // --- Upstream: cycle-accurate
@@ -402,11 +416,15 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
   auto& trans = *static_cast<tlm::tlm_generic_payload*>(cookie);
   if (how == dmar::completion::done) {
     trans.set_response_status(tlm::TLM_OK_RESPONSE);
-    trans.set_dmi_allowed(dmi_allowed_);
+    // What memory says of it stands, unless nobody may.
+    if (!dmi_allowed_) trans.set_dmi_allowed(false);
   } else if (how == dmar::completion::blocked) {
     block(trans);
   } else if (how == dmar::completion::aborted) {
     abort(trans);
+  } else if (trans.get_response_status() >= tlm::TLM_INCOMPLETE_RESPONSE) {
+    // Not memory failed: a reset came.
+    trans.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
   }
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
@@ -446,6 +464,7 @@ void remapping_unit::finish_own(unit_transaction& payload, picoseconds when) {
     break;
   case unit_ticket::kind::piece:
     if (!ok) ticket.original->set_response_status(payload.get_response_status());
+    ticket.original->set_dmi_allowed(payload.is_dmi_allowed());
     hardware_.answered(ticket.slot, ok, when);
     break;
   case unit_ticket::kind::table: {
@@ -488,7 +507,7 @@ remapping_unit::send(downstream_socket& socket, tlm::tlm_generic_payload& payloa
   }
   ticket.request_ended = true;
   if (delay == sc_core::SC_ZERO_TIME) return true;
-  hardware_.memory_port_free(when);
+  port_free(ticket, when);
   return false;
 }
 
@@ -498,7 +517,21 @@ bool remapping_unit::send(downstream_socket& socket, unit_transaction& payload, 
   payload.ticket.slot = slot;
   payload.ticket.owner = this;
   payload.ticket.request_ended = false;
+  if (&socket == &interrupts) return send_interrupt(payload, payload.ticket);
   return send(socket, payload, payload.ticket);
+}
+
+// Messages of the unit leave when they are due, and meet there the interrupts of devices: one request at a
+// time (TLM-2.0, exclusion rule).
+bool remapping_unit::send_interrupt(tlm::tlm_generic_payload& payload, unit_ticket& ticket) {
+  if (interrupt_open_) {
+    interrupts_waiting_.emplace_back(&payload, &ticket);
+    return false;
+  }
+  interrupt_open_ = true;
+  const bool free = send(interrupts, payload, ticket);
+  if (free || ticket.request_ended) interrupt_open_ = false;
+  return free;
 }
 
 bool remapping_unit::forward(const dmar::forwarded& piece) {
@@ -510,7 +543,7 @@ bool remapping_unit::forward(const dmar::forwarded& piece) {
     passing_[piece.slot] = &original;
     ticket.address = original.get_address();
     original.set_address(piece.address);
-    return send(socket, original, ticket);
+    return piece.interrupt ? send_interrupt(original, ticket) : send(memory, original, ticket);
   }
   unit_transaction& out = piece_payload(original, piece.offset, piece.length, piece.address, piece.source);
   return send(socket, out, unit_ticket::kind::piece, piece.slot);
@@ -544,28 +577,56 @@ unit_transaction& remapping_unit::dword_write(unit_transaction& out, std::uint64
   return out;
 }
 
-unit_ticket& remapping_unit::ticket_of(tlm::tlm_generic_payload& payload) {
+// Null: nothing of ours is under way in it.
+unit_ticket* remapping_unit::ticket_of(tlm::tlm_generic_payload& payload) {
   if (auto* const own = payload.get_extension<unit_ticket>(); own != nullptr && own->owner == this)
-    return *own;
+    return own;
   const auto passing = std::find(passing_.begin(), passing_.end(), &payload);
-  return tickets_[static_cast<std::size_t>(passing - passing_.begin())];
+  if (passing == passing_.end()) return nullptr;
+  return &tickets_[static_cast<std::size_t>(passing - passing_.begin())];
+}
+
+// The unit's messages do not take the way to memory.
+void remapping_unit::port_free(const unit_ticket& ticket, picoseconds when) {
+  if (ticket.what != unit_ticket::kind::message) hardware_.memory_port_free(when);
 }
 
 tlm::tlm_sync_enum remapping_unit::backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                                   sc_core::sc_time& delay) {
   const picoseconds when = now_ps() + to_ps(delay);
-  unit_ticket& ticket = ticket_of(trans);
+  unit_ticket* const ticket = ticket_of(trans);
+  if (ticket == nullptr) {
+    SC_REPORT_ERROR(
+        "/vtd/remapping_unit",
+        (std::string(name()) + ": " + phase.get_name() + " of a transaction that is not under way").c_str());
+    return tlm::TLM_ACCEPTED;
+  }
   if (phase == tlm::END_REQ) {
-    ticket.request_ended = true;
-    hardware_.memory_port_free(when);
+    ticket->request_ended = true;
+    port_free(*ticket, when);
     return tlm::TLM_ACCEPTED;
   }
   if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
   // A response without END_REQ ends the request, too (TLM-2.0 base protocol).
-  if (!ticket.request_ended) hardware_.memory_port_free(when);
-  finish(trans, ticket, when);
+  if (!ticket->request_ended) port_free(*ticket, when);
+  finish(trans, *ticket, when);
   phase = tlm::END_RESP;
   return tlm::TLM_COMPLETED;
+}
+
+tlm::tlm_sync_enum remapping_unit::backward_interrupt_phase(tlm::tlm_generic_payload& trans,
+                                                            tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  const unit_ticket* const ticket = ticket_of(trans);
+  const bool ends =
+      ticket != nullptr && !ticket->request_ended && (phase == tlm::END_REQ || phase == tlm::BEGIN_RESP);
+  const tlm::tlm_sync_enum status = backward_phase(trans, phase, delay);
+  if (ends) interrupt_open_ = false;
+  while (!interrupt_open_ && !interrupts_waiting_.empty()) {
+    const auto [next, its_ticket] = interrupts_waiting_.front();
+    interrupts_waiting_.pop_front();
+    if (send_interrupt(*next, *its_ticket)) port_free(*its_ticket, now_ps());
+  }
+  return status;
 }
 
 // --- Debug and direct access

@@ -108,6 +108,7 @@ translator::walk_now(const dma_access& access, const context_value* context, con
       context != nullptr ? page_walk::after_lookup(access, *context) : page_walk(access, around.root_table);
   // Memory may wait, and somebody else may fill meanwhile.
   const std::uint64_t fills = caches_.iotlb().fills();
+  const std::uint64_t overtaken = overtaken_;
   const auto read = [&](table_kind kind, unsigned level, std::uint64_t address, unsigned bytes,
                         table_words& words) {
     engine::picoseconds delay = 0;
@@ -125,8 +126,12 @@ translator::walk_now(const dma_access& access, const context_value* context, con
   } while (walk.wants() != page_walk::demand::done);
   cost.read_cycles = read_cycles;
   cost.table_reads = walk.reads();
-  cost.evicted = commit(walk, caches_.iotlb().fills() == fills);
   out = walk.result();
+  if (overtaken_ != overtaken) [[unlikely]] {
+    cost.overtaken = true;
+    return;
+  }
+  cost.evicted = commit(walk, caches_.iotlb().fills() == fills);
 }
 
 [[gnu::noinline]] void translator::walk_watched(const dma_access& access, const context_value* context,

@@ -277,7 +277,7 @@ TEST(capability_bits, dwd_and_drd_say_which_requests_an_invalidation_can_wait_fo
       const bool waits = write ? w.cap().dwd() : w.cap().drd();
       EXPECT_EQ(reg::iotlb::ivt::get(w.read_register<reg::iotlb>()), waits ? 1U : 0U) << "write: " << write;
       if (w.how == way::at_once) {
-        w.unit.leave(entered);
+        w.unit.leave(entered, w.now_ps());
       } else {
         for (const unsigned slot : w.held)
           w.unit.answered(slot, true, w.now_ps());

@@ -451,7 +451,7 @@ TEST(commands, a_drain_waits_for_a_loosely_timed_request_that_is_suspended) {
   s.write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1) | reg::iotlb::dw::of(1));
   s.settle();
   EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U);
-  s.unit.leave(sequence);
+  s.unit.leave(sequence, s.now_ps());
   s.settle();
   EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U);
 }

@@ -276,7 +276,7 @@ TEST(invalidation_queue, a_drain_waits_for_a_request_that_passed_at_once_and_is_
   const std::uint64_t sequence = s.unit.enter(true);
   s.queue.run(all_pages().set_drain_writes(true), status_wait(status_word, 1));
   EXPECT_EQ(s.status(), 0U);
-  s.unit.leave(sequence);
+  s.unit.leave(sequence, s.now_ps());
   s.settle();
   EXPECT_EQ(s.status(), 1U);
 }

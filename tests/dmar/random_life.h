@@ -60,7 +60,7 @@ public:
     zero_ = wheel.now();
     id_ = 0;
     first_number_ = unit.enter(false);
-    unit.leave(first_number_);
+    unit.leave(first_number_, now_ps());
     lines.clear();
     open_.clear();
     for (bool& each : offered_)
@@ -87,7 +87,7 @@ public:
   void end() {
     settle();
     for (const std::uint64_t one : open_)
-      unit.leave(one);
+      unit.leave(one, now_ps());
     open_.clear();
     settle();
     unit.registers().for_each(
@@ -289,7 +289,7 @@ private:
     } else if (what == 28) {
       open_.push_back(unit.enter(below(2) != 0));
     } else if (what == 29 && !open_.empty()) {
-      unit.leave(open_.back());
+      unit.leave(open_.back(), now_ps());
       open_.pop_back();
     } else if (what == 30) {
       queue_.submit(page_of(static_cast<std::uint16_t>(5 + below(3)), address_of(below(6)),

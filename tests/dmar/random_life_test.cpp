@@ -48,7 +48,7 @@ TEST(random_life, is_the_same_again_with_the_same_seed_and_another_with_another)
   EXPECT_GT(one.lines.size(), 1000U);
 }
 
-TEST(random_life, after_a_reset_is_that_of_a_new_unit) {
+TEST(random_life, after_a_reset_and_the_end_of_what_was_inside_is_that_of_a_new_unit) {
   for (std::uint64_t seed = 1; seed <= lives; ++seed) {
     random_life fresh;
     fresh.begin(1000 + seed);
@@ -57,6 +57,9 @@ TEST(random_life, after_a_reset_is_that_of_a_new_unit) {
     random_life used;
     used.begin(seed);
     used.live(40 + static_cast<unsigned>(seed * 13 % 60));
+    used.unit.reset(true);
+    // What was inside ends; what stood at the ports goes in.
+    used.end();
     used.unit.reset(true);
     used.begin(1000 + seed);
     used.live(150);

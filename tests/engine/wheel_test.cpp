@@ -124,6 +124,21 @@ TEST(wheel, forgets_a_component_that_is_destroyed) {
   EXPECT_TRUE(log.empty());
 }
 
+TEST(wheel, steps_nobody_in_the_cycle_of_one_that_was_destroyed) {
+  wheel w{vtd::engine::clock{1000}};
+  log_type log;
+  recorder c{w, log, 1};
+  {
+    recorder a{w, log, 0};
+    a.ask(10);
+  }
+  c.ask(50);
+  w.advance_to(20);
+  EXPECT_TRUE(log.empty());
+  w.advance_to(50);
+  EXPECT_EQ(log.size(), 1U);
+}
+
 TEST(wheel, tells_its_driver_only_of_earlier_wake_ups) {
   struct driver : wheel_driver {
     std::vector<cycle> told;

@@ -177,6 +177,37 @@ TEST(dma_master, the_next_request_waits_until_the_chipset_has_taken_the_last) {
   });
 }
 
+TEST(dma_master, a_response_without_an_end_of_the_request_ends_both) {
+  scene s;
+  s.chipset.completes = false;
+  in_thread([&] {
+    s.write(1, 4);
+    s.write(2, 4);
+    wait_ps(100000);
+    ASSERT_EQ(s.chipset.phases.size(), 1U);
+    s.chipset.phases[0].trans->set_response_status(tlm::TLM_OK_RESPONSE);
+    s.chipset.respond(*s.chipset.phases[0].trans);
+    wait_ps(1);
+    EXPECT_EQ(s.chipset.phases.size(), 2U);
+  });
+}
+
+TEST(dma_master, an_end_of_the_request_that_lies_ahead_holds_the_next_until_then) {
+  scene s;
+  s.chipset.completes = false;
+  in_thread([&] {
+    s.write(1, 4);
+    s.write(2, 4);
+    wait_ps(100000);
+    s.chipset.respond(*s.chipset.phases[0].trans, tlm::END_REQ, 5000);
+    s.write(3, 4);
+    wait_ps(4999);
+    EXPECT_EQ(s.chipset.phases.size(), 1U);
+    wait_ps(1);
+    EXPECT_EQ(s.chipset.phases.size(), 2U);
+  });
+}
+
 TEST(dma_master, takes_responses_in_any_order_and_ends_each_at_once) {
   scene s;
   s.chipset.completes = false;

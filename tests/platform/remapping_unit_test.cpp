@@ -495,6 +495,7 @@ TEST(remapping_unit, a_register_access_that_is_not_4_or_8_aligned_bytes_is_an_er
     EXPECT_EQ(access(8, 16), tlm::TLM_BURST_ERROR_RESPONSE);
     EXPECT_EQ(access(4, 8), tlm::TLM_ADDRESS_ERROR_RESPONSE);
     EXPECT_EQ(access(0x1000, 4), tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    EXPECT_EQ(access(0xfffffffffffffff8, 8), tlm::TLM_ADDRESS_ERROR_RESPONSE);
   });
 }
 

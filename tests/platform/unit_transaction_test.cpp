@@ -72,6 +72,10 @@ struct scene {
     trans.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
     return trans;
   }
+  template <class Register>
+  void write_register(typename Register::word value) {
+    unit.hardware().write_register(Register::offset, Register::size_bits / 8, value, platform::now_ps());
+  }
   /// How many requests memory has been offered so far.
   [[nodiscard]] std::size_t offered() const {
     std::size_t count = 0;
@@ -220,6 +224,110 @@ TEST(unit_transaction, two_units_may_stand_in_a_row) {
       EXPECT_TRUE(trans.is_response_ok());
       EXPECT_EQ(trans.get_address(), at);
       EXPECT_EQ(content[0], 0x5a);
+    }
+  });
+}
+
+/// Translation is on over empty tables, a fault has been recorded and its message waits, masked.
+void hold_back_a_message(scene& s) {
+  namespace reg = spec::reg;
+  s.memory.completes = true;
+  s.write_register<reg::rtaddr>(0x1000);
+  s.write_register<reg::feaddr>(spec::interrupt_range_first);
+  s.write_register<reg::gcmd>(reg::gcmd::srtp::of(1));
+  wait_ps(50 * period);
+  s.write_register<reg::gcmd>(reg::gcmd::te::of(1));
+  wait_ps(50 * period);
+  s.device.send(s.request(address));
+  wait_ps(50 * period);
+  ASSERT_TRUE(s.ends.interrupts.phases.empty());
+  s.memory.completes = false;
+  s.memory.phases.clear();
+}
+
+TEST(unit_transaction, the_end_of_a_message_does_not_free_the_way_to_memory) {
+  scene s;
+  in_thread([&] {
+    hold_back_a_message(s);
+    s.device.send(s.request(address + 0x100000));
+    wait_ps(20 * period);
+    s.device.send(s.request(address + 0x200000));
+    wait_ps(20 * period);
+    ASSERT_EQ(s.offered(), 1U) << "a table read that memory has not taken yet; another waits";
+    s.write_register<spec::reg::fectl>(0);
+    wait_ps(20 * period);
+    ASSERT_EQ(s.ends.interrupts.phases.size(), 1U);
+    s.ends.interrupts.respond(*s.ends.interrupts.phases[0].trans, tlm::END_REQ);
+    wait_ps(20 * period);
+    EXPECT_EQ(s.offered(), 1U) << "a BEGIN_REQ before the END_REQ of the last request";
+    s.memory.respond(*s.memory.phases[0].trans, tlm::END_REQ);
+    wait_ps(20 * period);
+    EXPECT_EQ(s.offered(), 2U);
+  });
+}
+
+TEST(unit_transaction, a_message_waits_until_the_interrupt_of_a_device_is_taken) {
+  scene s;
+  in_thread([&] {
+    hold_back_a_message(s);
+    s.device.send(s.request(spec::interrupt_range_first, 4, write));
+    wait_ps(20 * period);
+    ASSERT_EQ(s.ends.interrupts.phases.size(), 1U);
+    s.write_register<spec::reg::fectl>(0);
+    wait_ps(20 * period);
+    EXPECT_EQ(s.ends.interrupts.phases.size(), 1U) << "one request at a time";
+    s.ends.interrupts.respond(*s.ends.interrupts.phases[0].trans, tlm::END_REQ);
+    wait_ps(20 * period);
+    EXPECT_EQ(s.ends.interrupts.phases.size(), 2U);
+  });
+}
+
+TEST(unit_transaction, a_phase_of_something_that_is_not_under_way_is_an_error_that_names_the_unit) {
+  scene s;
+  std::string said;
+  in_thread([&] {
+    s.memory.completes = true;
+    tlm::tlm_generic_payload& whole = s.request(address);
+    s.device.send(whole);
+    wait_ps(20 * period);
+    sc_core::sc_report_handler::set_actions(sc_core::SC_ERROR, sc_core::SC_DO_NOTHING);
+    s.memory.respond(whole, tlm::END_REQ);
+    EXPECT_EQ(sc_core::sc_report_handler::get_count(sc_core::SC_ERROR), 1);
+  });
+}
+
+TEST(unit_transaction, after_a_reset_the_initiator_gets_its_request_back_when_memory_has_answered) {
+  scene s;
+  in_thread([&] {
+    tlm::tlm_generic_payload& one = s.request(address);
+    s.device.send(one);
+    wait_ps(20 * period);
+    s.device.phases.clear();
+    s.unit.hardware().reset(false);
+    wait_ps(20 * period);
+    EXPECT_TRUE(s.device.phases.empty());
+    s.memory.respond(one);
+    wait_ps(20 * period);
+    ASSERT_EQ(s.device.phases.size(), 1U);
+    EXPECT_EQ(s.device.phases[0].trans, &one);
+    EXPECT_FALSE(one.is_response_ok());
+    EXPECT_EQ(one.get_address(), address);
+  });
+}
+
+TEST(unit_transaction, what_memory_says_of_direct_pointers_reaches_the_initiator) {
+  scene s;
+  in_thread([&] {
+    s.memory.completes = true;
+    for (const bool allowed : {true, false}) {
+      s.memory.on_request = [allowed](tlm::tlm_generic_payload& one) { one.set_dmi_allowed(allowed); };
+      for (const std::uint64_t at : {address, address + spec::page_size - 32}) {
+        tlm::tlm_generic_payload& one = s.request(at);
+        s.device.send(one);
+        wait_ps(20 * period);
+        EXPECT_TRUE(one.is_response_ok());
+        EXPECT_EQ(one.is_dmi_allowed(), allowed);
+      }
     }
   });
 }

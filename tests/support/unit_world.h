@@ -138,6 +138,10 @@ public:
     remap::table_words words;
     engine::picoseconds delay = 0;
     const bool ok = memory.read_table(address, bytes, words, delay);
+    if (hold_tables) {
+      held_tables.emplace_back(walker, words);
+      return true;
+    }
     unit.table_answered(walker, ok, words, now_ps() + delay);
     return true;
   }
@@ -200,6 +204,8 @@ public:
   engine::picoseconds data_delay = 50 * period;
   bool memory_works = true;
   bool hold_answers = false;
+  bool hold_tables = false;
+  std::vector<std::pair<unsigned, remap::table_words>> held_tables;
   std::vector<unsigned> held;
   std::vector<std::pair<unsigned, dmar::descriptor_words>> held_descriptors;
   std::vector<unsigned> held_status;

@@ -46,7 +46,7 @@ public:
     const auto foreseen = unit.probe(piece, memory);
     const std::uint64_t sequence = unit.enter(kind == remap::access_kind::write);
     const auto way = unit.pass(piece, memory, now_ps());
-    unit.leave(sequence);
+    unit.leave(sequence, now_ps());
     using leads = dmar::pipeline::passage::way;
     if (way.leads == leads::memory) {
       judge(piece.access, wheel.now() + 1, wheel.now() + 1, way.address, piece.length, false);

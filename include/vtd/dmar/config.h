@@ -10,6 +10,7 @@
 namespace vtd::dmar {
 
 inline constexpr unsigned most_walkers = 64;
+inline constexpr unsigned most_ports = 256;
 
 /// Time and resources of one remapping unit, in cycles of its wheel. docs/microarchitecture.md says where
 /// each is spent; presets say where each value comes from.
@@ -53,7 +54,7 @@ struct unit_config {
   remap::capabilities caps{};
   remap::cache_shapes caches{};
   unit_timing timing{};
-  /// Upstream ports (VT-d: the DMA streams that one unit serves).
+  /// Upstream ports (VT-d: the DMA streams that one unit serves), 1 to `most_ports`.
   unsigned ports = 1;
   /// Whether protected regions also block requests that were translated (TE = 1). Parts of VER 1 may or may
   /// not, and this says it; those of VER 2 and later always do. Pass-through and translated requests are

@@ -112,7 +112,9 @@ public:
 
   [[nodiscard]] unit_statistics& statistics() { return statistics_; }
   [[nodiscard]] const unit_statistics& statistics() const { return statistics_; }
-  /// Everything in flight is forgotten (power-on reset; no answers are owed).
+  /// Every request inside ends as failed, one that is in memory when memory has answered; walks are
+  /// forgotten, and answers to their reads, too. What a port or the way to memory owes by protocol (the end
+  /// of a request or of a response) stays owed. A request that stands at a port stays there.
   void reset();
 
 private:
@@ -155,6 +157,8 @@ private:
     bool enabled = false;
     bool first_lookup = true;
     bool interrupt = false;
+    // A reset came while it was in memory.
+    bool abandoned = false;
   };
 
   enum class walker_state : std::uint8_t { idle, structures, wants_read, reading, ended };
@@ -300,6 +304,8 @@ private:
   unsigned busy_slots_ = 0;
   // Those that are not idle, that have something due, that want to read, and that have ended.
   walker_set busy_ = 0;
+  // Of the busy ones those whose walk a reset ended; the answer to their read is still to come.
+  walker_set abandoned_ = 0;
   walker_set due_ = 0;
   // The earliest of what is due.
   engine::cycle earliest_due_ = engine::never;

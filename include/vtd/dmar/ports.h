@@ -57,6 +57,7 @@ struct forwarded {
 
 /// What a unit needs from the world around it. The calls are made at a clock edge (in the unit's `step`) and
 /// must not wait; answers come back at any later time, or within the call, and are seen at the next edge.
+/// They are owed after a reset of the unit, too.
 struct unit_ports {
   unit_ports() = default;
   unit_ports(const unit_ports&) = delete;

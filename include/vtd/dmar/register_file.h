@@ -25,7 +25,7 @@ public:
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(dwords_.size() * 4); }
   /// Aligned accesses of 4 or 8 bytes inside the block; no other is defined (VT-d 10.2).
   [[nodiscard]] bool is_legal(std::uint32_t offset, unsigned bytes) const {
-    return (bytes == 4 || bytes == 8) && offset % bytes == 0 && offset + bytes <= size();
+    return (bytes == 4 || bytes == 8) && offset % bytes == 0 && offset <= size() - bytes;
   }
 
   // As software sees it.

@@ -85,10 +85,10 @@ public:
   }
   /// Brackets a request whose downstream part may wait: invalidations with drain wait for it.
   std::uint64_t enter(bool write) { return pipeline_.enter(write); }
-  void leave(std::uint64_t sequence) {
+  void leave(std::uint64_t sequence, engine::picoseconds now) {
     pipeline_.leave(sequence);
     // Somebody may be waiting for this one.
-    if (commands_.drains() || queue_.drains()) wake_for(owning_wheel().now() + 1);
+    if (commands_.drains() || queue_.drains()) wake_for(seen(now));
   }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {

@@ -78,6 +78,7 @@ private:
   void request_next();
   tlm::tlm_sync_enum backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                     sc_core::sc_time& delay);
+  void end_request(const tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
   void response(transfer& what, engine::picoseconds when);
   void deliver();
 
@@ -93,7 +94,9 @@ private:
   engine::picoseconds out_free_ = 0;
   engine::picoseconds in_free_ = 0;
   std::size_t outstanding_ = 0;
-  bool request_open_ = false;
+  // The request that the chipset has not taken yet, and when the next may begin.
+  const tlm::tlm_generic_payload* open_request_ = nullptr;
+  engine::picoseconds next_request_ = 0;
 };
 
 } // namespace vtd::platform

@@ -14,7 +14,9 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace vtd::platform {
@@ -91,6 +93,9 @@ private:
   // Downstream.
   tlm::tlm_sync_enum backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                     sc_core::sc_time& delay);
+  tlm::tlm_sync_enum backward_interrupt_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+                                              sc_core::sc_time& delay);
+  void port_free(const unit_ticket& ticket, engine::picoseconds when);
   void downstream_changed(sc_dt::uint64 first, sc_dt::uint64 last);
 
   // dmar::unit_ports
@@ -124,7 +129,8 @@ private:
                       unsigned char* data, unsigned bytes);
   bool send(downstream_socket& socket, tlm::tlm_generic_payload& payload, unit_ticket& ticket);
   bool send(downstream_socket& socket, unit_transaction& payload, unit_ticket::kind what, unsigned slot);
-  [[nodiscard]] unit_ticket& ticket_of(tlm::tlm_generic_payload& payload);
+  bool send_interrupt(tlm::tlm_generic_payload& payload, unit_ticket& ticket);
+  [[nodiscard]] unit_ticket* ticket_of(tlm::tlm_generic_payload& payload);
   void finish(tlm::tlm_generic_payload& payload, unit_ticket& ticket, engine::picoseconds when);
   void finish_own(unit_transaction& payload, engine::picoseconds when);
 
@@ -134,6 +140,9 @@ private:
   std::vector<port_state> ports_;
   payload_pool<unit_transaction> pool_;
   payload_pool<table_read_transaction> table_pool_;
+  // Whether the last request on the interrupt socket has not ended, and those that wait until it has.
+  bool interrupt_open_ = false;
+  std::deque<std::pair<tlm::tlm_generic_payload*, unit_ticket*>> interrupts_waiting_;
   payload_pool<status_write_transaction> status_pool_;
   // For each slot of the unit the request that passes as it is, or null, and its ticket.
   std::vector<tlm::tlm_generic_payload*> passing_;

@@ -20,6 +20,9 @@ struct translation_cost {
   engine::cycle read_cycles = 0;
   /// The IOTLB entry that had to leave, as a packed `page_tag`, or 0.
   std::uint64_t evicted = 0;
+  /// An invalidation, a new root table or a reset came while memory waited: nothing of the walk was kept, and
+  /// its outcome must not be used.
+  bool overtaken = false;
 };
 
 /// Where a translation that is run to its end finds what it needs: the root table, memory to read tables
@@ -47,6 +50,8 @@ public:
   [[nodiscard]] const translation_caches& caches() const { return caches_; }
   [[nodiscard]] const std::string& unit() const { return unit_; }
   void set_observer(walk_observer* observer) { observer_ = observer; }
+  /// Walks that `translate` has under way read what is no longer true.
+  void overtake_walks() { ++overtaken_; }
 
   /// The look-up: context cache, then IOTLB. `out` is set unless it is a miss.
   /// `page_miss`: the context was there, the IOTLB had nothing.
@@ -174,6 +179,7 @@ private:
   table_rules rules_;
   translation_caches caches_;
   walk_observer* observer_ = nullptr;
+  std::uint64_t overtaken_ = 0;
 };
 
 } // namespace vtd::remap
