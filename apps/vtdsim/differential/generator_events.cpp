@@ -45,6 +45,7 @@ void generator_state::event() {
                                        {6, &generator_state::poke_register},
                                        {3, &generator_state::peek_register},
                                        {2, &generator_state::toggle_translation},
+                                       {2, &generator_state::mask_events},
                                        {1, &generator_state::new_root_table},
                                        {10, &generator_state::handle_faults},
                                        {10, &generator_state::queue_event},
@@ -423,6 +424,21 @@ void generator_state::peek_register() {
   if (bytes >= 4) offset &= ~(bytes - 1);
   out_.steps.push_back(
       {.kind = step_kind::read_register, .address = offset, .bytes = bytes, .note = "some register"});
+}
+
+// An event that waits goes out when its mask goes; what happens then under the mask is another (VT-d 7.4).
+void generator_state::mask_events() {
+  const bool of_queue = queued_ && random_.chance(50);
+  const std::uint32_t control = of_queue ? reg::iectl::offset : reg::fectl::offset;
+  static_assert(reg::fectl::im::mask == reg::iectl::im::mask);
+  if (random_.chance(80)) write(control, 4, 0, "events unmasked");
+  if (random_.chance(70)) write(control, 4, reg::fectl::im::mask, "events masked");
+  if (!queued_ || random_.chance(50)) return;
+  if (of_queue) {
+    enqueue(spec::wait_descriptor{}.set_interrupt(true), "wait, interrupt");
+  } else {
+    wrong_batch();
+  }
 }
 
 void generator_state::toggle_translation() {

@@ -237,8 +237,9 @@ void generator_state::wrong_batch() {
 // A tail that software never moved there by putting descriptors.
 void generator_state::wrong_tail() {
   const std::uint64_t size = spec::queue_bytes(queue_size_);
-  const std::uint64_t tail =
-      random_.chance(70) ? size + random_.below(0x80000) : random_.below(size); // QT has 19 bits
+  constexpr std::uint64_t qt_reaches = reg::iqt::qt::mask + descriptor_bytes;
+  std::uint64_t tail = random_.below(size);
+  if (random_.chance(70)) tail = random_.chance(30) ? size : size + random_.below(qt_reaches);
   write(reg::iqt::offset, random_.chance(50) ? 8 : 4, tail, "a tail");
   if (random_.chance(30)) clear_queue_error();
   if (random_.chance(30)) batch();

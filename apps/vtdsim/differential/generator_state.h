@@ -77,6 +77,7 @@ private:
   void poke_register();
   void peek_register();
   void toggle_translation();
+  void mask_events();
   void new_root_table();
   void reset();
 
