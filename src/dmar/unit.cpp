@@ -186,12 +186,12 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   }
   const remap::translation_caches& caches = translator_.caches();
   const remap::context_value* context = caches.contexts().peek(remap::context_tag{access.source});
-  if (context == nullptr || context->type == spec::translation_type::pass_through ||
+  if (context == nullptr || context->is_fault() || context->type == spec::translation_type::pass_through ||
       access.address >> context->input_width != 0) {
     return {};
   }
   const remap::page_value* page = caches.peek_page(context->domain_id, access.address);
-  if (page == nullptr) return {};
+  if (page == nullptr || page->is_fault()) return {};
   const auto touches_interrupts = [](std::uint64_t from, std::uint64_t bytes) {
     return from <= spec::interrupt_range_last && from + (bytes - 1) >= spec::interrupt_range_first;
   };

@@ -19,6 +19,9 @@ struct capabilities {
   /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision
   /// 3; older parts: assumed, because letting it through would turn data into interrupts.
   bool output_range_check = true;
+  /// Whether a part in caching mode (CAP.CM) really caches what is not present or faulty, as it may
+  /// (VT-d 6.1): then a driver that does not invalidate what it has made present is found out.
+  bool caches_faults = true;
 
   /// VER_REG.MAX.
   [[nodiscard]] unsigned major_version() const {

@@ -95,9 +95,14 @@ public:
     }
   }
   [[nodiscard]] bool visited_any() const { return at_.level < first_level_; }
-  /// and the leaf, when it was read from memory and the request is allowed.
+  /// and the leaf, when it was read from memory and the request is allowed; in caching mode also an entry
+  /// that is not present or faulty.
   [[nodiscard]] bool fetched_page() const { return fetched_page_; }
   [[nodiscard]] page_value page() const {
+    if (!result_.allowed()) [[unlikely]]
+      return {{at_.level_byte(), false, false, false},
+              result_.condition == spec::fault_condition::lsl_2 ? page_value::faulty
+                                                                : page_value::not_present};
     return {result_.attributes(), result_.address & ~(spec::level_size(result_.level) - 1)};
   }
   /// Table reads so far.
@@ -114,6 +119,7 @@ private:
     // The AND of all entries so far: only R and W mean anything.
     std::uint64_t granted;
     unsigned level;
+    [[nodiscard]] std::uint8_t level_byte() const { return static_cast<std::uint8_t>(level); }
   };
   // What one paging entry says.
   enum class verdict : std::uint8_t { next_level, leaf, failed, not_present, reserved };
@@ -132,6 +138,9 @@ private:
   void feed_context(const table_rules& rules, const table_words& words);
   verdict step(const table_rules& rules, position& at, bool ok, spec::second_level_entry entry);
   void conclude(const table_rules& rules, verdict how, spec::second_level_entry entry);
+  // A fault of an entry itself: in caching mode it is kept.
+  void stop_at_page(const table_rules& rules, spec::fault_condition condition);
+  void stop_at_context(const table_rules& rules, const context_value& fault);
   void finish_page(const table_rules& rules, const page_value& page);
   [[nodiscard]] std::uint64_t entry_address(std::uint64_t table, unsigned level) const {
     return table +
@@ -182,6 +191,10 @@ inline void page_walk::start(const table_rules& rules, const dma_access& access,
 inline void page_walk::begin(const table_rules& rules) {
   clear();
   fault_processing_disable_ = context_.fault_processing_disable;
+  if (context_.is_fault()) [[unlikely]] {
+    knows_context_ = true;
+    return stop(context_.beyond_width);
+  }
   if (const auto condition = table_rules::judge_type(context_.type, access_.type);
       condition != spec::fault_condition::none) {
     knows_context_ = true;
@@ -278,7 +291,11 @@ inline void page_walk::descend(unsigned level, const table_value& from) {
   want(table_kind::paging, entry_address(table, at_.level));
 }
 
-inline void page_walk::resolve(const table_rules& rules, const page_value& page) { finish_page(rules, page); }
+inline void page_walk::resolve(const table_rules& rules, const page_value& page) {
+  if (page.is_fault()) [[unlikely]]
+    return stop(table_rules::fault_of(page, access_.kind));
+  finish_page(rules, page);
+}
 
 // One paging entry (VT-d 3.7, 9.8): read, present, reserved; then the next level, or the leaf.
 inline page_walk::verdict page_walk::step(const table_rules& rules, position& at, bool ok,
@@ -313,10 +330,10 @@ inline void page_walk::conclude(const table_rules& rules, verdict how, spec::sec
   case verdict::failed:
     return stop(at_.level == context_.levels ? spec::fault_condition::lct_4_3 : spec::fault_condition::lsl_1);
   case verdict::not_present:
-    return stop(access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
-                                                   : spec::fault_condition::lgn_3_np);
+    return stop_at_page(rules, access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
+                                                                  : spec::fault_condition::lgn_3_np);
   case verdict::reserved:
-    return stop(spec::fault_condition::lsl_2);
+    return stop_at_page(rules, spec::fault_condition::lsl_2);
   case verdict::next_level:
     return;
   }

@@ -47,6 +47,18 @@ public:
     }
     return spec::fault_condition::none;
   }
+  /// `judge_rights` of a cached page, which may be a fault itself.
+  [[nodiscard]] spec::fault_condition judge_page(const page_value& page, access_kind kind) const {
+    const auto condition = judge_rights(page.read, page.write, kind);
+    return condition != spec::fault_condition::none && page.is_fault() ? fault_of(page, kind) : condition;
+  }
+  /// The condition that such a page is.
+  [[nodiscard]] static spec::fault_condition fault_of(const page_value& page, access_kind kind) {
+    if (page.page == page_value::faulty) return spec::fault_condition::lsl_2;
+    return kind == access_kind::write ? spec::fault_condition::lgn_2_np : spec::fault_condition::lgn_3_np;
+  }
+  /// Caching mode (VT-d 6.1).
+  [[nodiscard]] bool keeps_faults() const { return keeps_faults_; }
   /// The address that comes out: LGN.4 or none.
   [[nodiscard]] spec::fault_condition judge_output(std::uint64_t address) const {
     return caps_.output_range_check && spec::in_interrupt_range(address) ? spec::fault_condition::lgn_4
@@ -66,6 +78,7 @@ private:
   capabilities caps_;
   bool zero_length_reads_ = false;
   bool snoop_control_ = false;
+  bool keeps_faults_ = false;
   spec::root_entry root_reserved_{};
   spec::context_entry context_reserved_{};
   std::uint64_t table_reserved_ = 0;

@@ -143,7 +143,7 @@ private:
     out.set_attributes(page);
     out.identity = false;
     out.suppressed = false;
-    auto condition = rules_.judge_rights(page.read, page.write, access.kind);
+    auto condition = rules_.judge_page(page, access.kind);
     if (condition == spec::fault_condition::none) condition = rules_.judge_output(out.address);
     out.condition = condition;
     if (condition == spec::fault_condition::none) [[likely]]
