@@ -212,6 +212,20 @@ TEST(caches_of_levels, a_whole_domain_goes_where_the_part_does_not_look_at_the_r
   }
 }
 
+TEST(caches_of_levels, a_cache_that_is_not_there_counts_nothing) {
+  bench b(3);
+  b.read(b.iova());
+  b.read(b.iova() ^ spec::page_size);
+  const auto& caches = b.hardware.caches();
+  EXPECT_GT(caches.tables(2).statistics().misses + caches.tables(2).statistics().hits, 0U);
+  cache_shapes none = test::small_caches();
+  none.pde.entries = 0;
+  translation_caches without(none);
+  EXPECT_EQ(without.lookup_tables(domain, b.iova(), 3).level, 0U);
+  EXPECT_EQ(without.tables(2).statistics().misses, 0U);
+  EXPECT_EQ(without.tables(3).statistics().misses, 1U);
+}
+
 TEST(caches_of_levels, small_pages_are_found_alone_again_when_the_last_large_page_went) {
   // While a large page is cached every size is asked for, and `find_recent_page` says nothing.
   const auto recent = [](bench& b) {
