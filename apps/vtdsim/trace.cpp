@@ -58,6 +58,8 @@ std::string_view completion_name(vtd::dmar::completion how) {
     return "failed";
   case vtd::dmar::completion::blocked:
     return "blocked";
+  case vtd::dmar::completion::aborted:
+    return "aborted";
   }
   return "";
 }
@@ -346,6 +348,10 @@ void unit_trace::on_request(const vtd::dmar::request_event& e) {
     r.facts += fact_blocked(e.condition);
     end_stage(e.number, r, e.at, "wait for response");
     break;
+  case request_step::translated:
+    r.facts += fact_hex("translation", e.host_address);
+    end_stage(e.number, r, e.at, "wait for response");
+    break;
   case request_step::forwarded:
     if (e.offset == 0) r.facts += fact_hex("host", e.host_address);
     memory_.name = access_name(e.access.kind);
@@ -377,7 +383,8 @@ void unit_trace::on_passage(const vtd::dmar::passage_event& e) {
   std::string facts = facts_of(e.access) + fact("length", e.length);
   facts += fact("lookup", e.translated ? lookup_name(e.found) : std::string_view("none"));
   if (e.translated) facts += fact("walk_reads", e.reads);
-  facts += e.blocked ? fact_blocked(e.condition) : fact_hex("host", e.host_address);
+  facts +=
+      e.blocked ? fact_blocked(e.condition) : fact_hex(e.answered ? "translation" : "host", e.host_address);
   if (e.interrupt) facts += fact_flag("interrupt", true);
   const std::string name =
       fmt::format("{} {} (at once)", access_name(e.access.kind), to_string(e.access.source));

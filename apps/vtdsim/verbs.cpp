@@ -268,8 +268,10 @@ int run_verb(const run_options& options, const json_option& as_json, const std::
 
 std::string steps_to_forget() {
   std::string out = "Steps that --forget takes:";
-  for (const auto& each : vtd::driver::omissions())
-    out += fmt::format("\n  {:<32} {}", each.name, each.text);
+  for (const auto& each : vtd::driver::omissions()) {
+    if (each.when != vtd::driver::occasion::replacement)
+      out += fmt::format("\n  {:<32} {}", each.name, each.text);
+  }
   return out;
 }
 

@@ -293,6 +293,7 @@ unit_description unit_of(const json_node& node) {
   out.include_all = optional_flag(o, "include_all");
   out.scopes = scopes_of(o);
   out.hidden_write_buffer = flag_or(o, "hidden_write_buffer", false, "nothing is known of such a need");
+  out.hidden_incoherent = flag_or(o, "hidden_incoherent", false, "nothing is known of such a part");
   out.protect_translated =
       flag_or(o, "protect_translated", false, "parts of VER 1.0 may or may not check translated requests");
   if (const auto size = o.find("protected_region_size")) {

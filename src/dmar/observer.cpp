@@ -101,7 +101,8 @@ void pipeline::report(const request& piece, const passage& out, cycle at, const 
       event.found = result->allowed() ? outcome::translated : outcome::blocked;
     }
   }
-  event.blocked = out.leads == passage::way::blocked;
+  event.blocked = out.leads == passage::way::blocked || out.leads == passage::way::aborted;
+  event.answered = out.leads == passage::way::answered;
   event.interrupt = out.leads == passage::way::interrupt;
   event.host_address = event.blocked ? 0 : out.address;
   observer_->on_passage(event);
@@ -191,9 +192,9 @@ void invalidation_queue::tell(const spec::invalidation_descriptor& what, command
 // --- Names
 
 std::string_view to_string(request_step step) {
-  static constexpr std::array<std::string_view, 9> names{"offered",   "admitted", "looking up",
-                                                         "looked up", "joined",   "blocked",
-                                                         "forwarded", "answered", "responded"};
+  static constexpr std::array<std::string_view, 10> names{"offered",  "admitted", "looking up", "looked up",
+                                                          "joined",   "blocked",  "translated", "forwarded",
+                                                          "answered", "responded"};
   return names.at(static_cast<std::size_t>(step));
 }
 

@@ -20,6 +20,19 @@ unsigned checked_walkers(const unit_config& config) {
                                 std::to_string(most_walkers));
   return walkers;
 }
+
+pipeline::passage::way way_of(completion how) {
+  return how == completion::aborted ? pipeline::passage::way::aborted : pipeline::passage::way::blocked;
+}
+
+// How a request ends that a fault condition stops.
+[[gnu::cold, gnu::noinline]] completion ending_of(const remap::dma_access& access,
+                                                  const remap::translation& result) {
+  return access.type == remap::address_type::translation_request &&
+                 spec::aborts_translation_request(result.condition)
+             ? completion::aborted
+             : completion::blocked;
+}
 } // namespace
 
 pipeline::pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
@@ -116,13 +129,9 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     ++statistics_.faults;
     faults_.on_fault(s.what.access, result, now);
     tell(request_step::blocked, id, now, {.condition = result.condition});
-    return end(id, completion::blocked);
+    return end(id, ending_of(s.what.access, result));
   }
-  if (may_not_leave(s.what.access, result, s.piece)) {
-    ++statistics_.blocked_unlogged;
-    tell(request_step::blocked, id, now);
-    return end(id, completion::blocked);
-  }
+  if (may_not_leave(s.what.access, result, s.piece)) return end(id, end_inside(id, result, now));
   leave_for_memory(s, id, result.address);
 }
 
@@ -397,11 +406,12 @@ pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& m
   if (!result.allowed()) {
     ++statistics_.faults;
     faults_.on_fault(piece.access, result, now + out.cycles);
+    out.leads = way_of(ending_of(piece.access, result));
     tell(piece, out, now, &result, &cost);
     return out;
   }
   if (may_not_leave(piece.access, result, piece.length)) {
-    ++statistics_.blocked_unlogged;
+    end_inside(piece, result, out);
     tell(piece, out, now, &result, &cost);
     return out;
   }

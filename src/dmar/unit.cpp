@@ -186,22 +186,19 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   }
   const remap::translation_caches& caches = translator_.caches();
   const remap::context_value* context = caches.contexts().peek(remap::context_tag{access.source});
-  if (context == nullptr || context->is_fault() || context->type == spec::translation_type::pass_through ||
-      access.address >> context->input_width != 0) {
+  if (context == nullptr || context->absent != spec::fault_condition::none ||
+      context->type == spec::translation_type::pass_through || access.address >> context->input_width != 0) {
     return {};
   }
   const remap::page_value* page = caches.peek_page(context->domain_id, access.address);
-  if (page == nullptr || page->is_fault()) return {};
-  const auto touches_interrupts = [](std::uint64_t from, std::uint64_t bytes) {
-    return from <= spec::interrupt_range_last && from + (bytes - 1) >= spec::interrupt_range_first;
-  };
+  if (page == nullptr || page->absent != spec::fault_condition::none) return {};
   const bool checks_output = translator_.rules().caps().output_range_check;
   // The page whole, or what of it holds the address.
   for (const std::uint64_t bytes : {spec::level_size(page->level), spec::page_size}) {
     const std::uint64_t first = access.address & ~(bytes - 1);
     const std::uint64_t host = page->page + (first & (spec::level_size(page->level) - 1));
-    if (touches_interrupts(first, bytes) || (checks_output && touches_interrupts(host, bytes)) ||
-        state_.forbids(host, bytes, true)) {
+    if (spec::touches_interrupt_range(first, bytes) ||
+        (checks_output && spec::touches_interrupt_range(host, bytes)) || state_.forbids(host, bytes, true)) {
       continue;
     }
     pipeline_.direct_was_given();

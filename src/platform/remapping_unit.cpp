@@ -65,10 +65,11 @@ bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
 
 } // namespace
 
-unit_transaction& remapping_unit::table_payload(std::uint64_t address, unsigned bytes, bool coherent) {
+table_read_transaction& remapping_unit::table_payload(std::uint64_t address, unsigned bytes, bool coherent) {
   table_read_transaction& read = table_pool_.take();
   read.words = {};
   read.mark.coherent = coherent;
+  read.mark.queue_fetch = false;
   prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
   return read;
 }
@@ -229,6 +230,34 @@ void remapping_unit::block(tlm::tlm_generic_payload& trans) {
   trans.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
 }
 
+// A translation request that a table stops which is wrong or cannot be read.
+void remapping_unit::abort(tlm::tlm_generic_payload& trans) {
+  block(trans);
+  trans.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+}
+
+// The data of a translation request: the word of its answer.
+unsigned remapping_unit::fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer) {
+  static_assert(sizeof(answer.value) == spec::ats::translation_bytes);
+  std::memcpy(trans.get_data_ptr(), &answer.value, sizeof(answer.value));
+  trans.set_response_status(tlm::TLM_OK_RESPONSE);
+  return sizeof(answer.value);
+}
+
+// What passes at once and does not leave the unit.
+void remapping_unit::end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline::passage::way leads,
+                                std::uint64_t address) {
+  using way = dmar::pipeline::passage::way;
+  trans.set_dmi_allowed(false);
+  if (leads == way::answered) {
+    fill_in(trans, {address});
+  } else if (leads == way::aborted) {
+    abort(trans);
+  } else {
+    block(trans);
+  }
+}
+
 // A transaction of ours for the bytes of `original` from `offset` on.
 [[gnu::noinline]] unit_transaction& remapping_unit::piece_payload(tlm::tlm_generic_payload& original,
                                                                   std::uint32_t offset, std::uint32_t length,
@@ -281,8 +310,8 @@ struct remapping_unit::blocking_request {
     whole.delay += way_in_.of(leaves - whole.time);
   }
   whole.time = leaves;
-  if (way.leads == dmar::pipeline::passage::way::blocked) [[unlikely]] {
-    block(trans);
+  if (way.leads >= dmar::pipeline::passage::way::blocked) [[unlikely]] {
+    end_inside(trans, way.leads, way.address);
     return false;
   }
   downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
@@ -365,6 +394,10 @@ void remapping_unit::accepted(unsigned port, void* cookie) {
   upstream[port]->nb_transport_bw(*static_cast<tlm::tlm_generic_payload*>(cookie), phase, delay);
 }
 
+void remapping_unit::answer(void* cookie, spec::ats::translation with) {
+  fill_in(*static_cast<tlm::tlm_generic_payload*>(cookie), with);
+}
+
 bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how) {
   auto& trans = *static_cast<tlm::tlm_generic_payload*>(cookie);
   if (how == dmar::completion::done) {
@@ -372,6 +405,8 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
     trans.set_dmi_allowed(dmi_allowed_);
   } else if (how == dmar::completion::blocked) {
     block(trans);
+  } else if (how == dmar::completion::aborted) {
+    abort(trans);
   }
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
@@ -487,19 +522,21 @@ bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned
 
 // The queue and the status of waits are always coherent (VT-d 6.5.2).
 bool remapping_unit::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
-  return send(memory, table_payload(address, bytes, true), unit_ticket::kind::descriptor, tag);
+  table_read_transaction& read = table_payload(address, bytes, true);
+  read.mark.queue_fetch = true;
+  return send(memory, read, unit_ticket::kind::descriptor, tag);
 }
 
 bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
-  return send(memory, dword_write(address, data), unit_ticket::kind::status, tag);
+  return send(memory, dword_write(status_pool_.take(), address, data), unit_ticket::kind::status, tag);
 }
 
 void remapping_unit::send_message(const spec::msi_message& message) {
-  send(interrupts, dword_write(message.address, message.data), unit_ticket::kind::message, 0);
+  send(interrupts, dword_write(pool_.take(), message.address, message.data), unit_ticket::kind::message, 0);
 }
 
-unit_transaction& remapping_unit::dword_write(std::uint64_t address, std::uint32_t data) {
-  unit_transaction& out = pool_.take();
+unit_transaction& remapping_unit::dword_write(unit_transaction& out, std::uint64_t address,
+                                              std::uint32_t data) {
   out.ticket.original = nullptr;
   out.words[0] = data;
   prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),
@@ -539,6 +576,10 @@ unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
   const std::uint32_t length = piece.length;
   const std::uint64_t address = piece.access.address;
   debug_view<table_memory> tables(*table_memory_);
+  if (piece.access.type == remap::address_type::translation_request) {
+    const auto answer = hardware_.probe_translation(piece, tables);
+    return answer ? fill_in(trans, *answer) : 0;
+  }
   unsigned done = 0;
   while (done < length) {
     piece.access.address = address + done;

@@ -10,7 +10,7 @@ using spec::translation_type;
 
 table_rules::table_rules(const capabilities& caps)
     : caps_(caps), zero_length_reads_(caps.cap.zlr()), snoop_control_(caps.ecap.sc()),
-      keeps_faults_(caps.cap.cm() && caps.caches_faults),
+      keeps_absent_(caps.cap.cm() && caps.caches_absent),
       root_reserved_(spec::root_entry::reserved(caps.host_address_width)),
       context_reserved_(
           spec::context_entry::reserved(caps.host_address_width, caps.cap.domain_id_bits(), caps.ecap.ch())) {
@@ -46,6 +46,10 @@ fault_condition table_rules::judge(const spec::context_entry& entry) const {
     return false;
   }();
   return supported ? fault_condition::none : fault_condition::lct_4_2;
+}
+
+bool table_rules::needs_no_table_of_its_own(const dma_access& access) {
+  return access.type == address_type::translated || spec::in_interrupt_range(access.address);
 }
 
 fault_condition table_rules::judge_width(unsigned address_width) const {

@@ -169,6 +169,9 @@ public:
     }
     return true;
   }
+  void answer(void* cookie, spec::ats::translation with) override {
+    answers.push_back({wheel.now(), id_of(cookie), with.value, {}});
+  }
   bool complete(unsigned /*port*/, void* cookie, dmar::completion how) override {
     responses.push_back({wheel.now(), id_of(cookie), 0, how});
     return true;
@@ -207,6 +210,8 @@ public:
   std::vector<event> descriptor_reads;
   std::vector<event> status_writes;
   std::vector<event> responses;
+  /// Of translation requests; `address` is the word of the answer.
+  std::vector<event> answers;
   std::vector<std::pair<engine::cycle, spec::msi_message>> messages;
   std::vector<engine::cycle> drains;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> withdrawn;

@@ -29,6 +29,8 @@ enum class request_step : std::uint8_t {
   joined,
   /// The unit refused it (A, C1, D): `condition`.
   blocked,
+  /// A translation request (ATS) has its answer (A, C1): `host_address` is that word.
+  translated,
   /// Its piece leaves for memory, or as an interrupt message (E): `host_address`.
   forwarded,
   /// The answer of memory is seen (F): `ok`.
@@ -131,6 +133,8 @@ struct passage_event {
   bool blocked = false;
   spec::fault_condition condition = spec::fault_condition::none;
   bool interrupt = false;
+  /// A translation request (ATS) that is answered by the word in `host_address`.
+  bool answered = false;
   std::uint64_t host_address = 0;
 };
 

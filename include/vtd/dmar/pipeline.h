@@ -87,7 +87,9 @@ public:
 
   /// What happens to one page's worth of a request that passes at once.
   struct passage {
-    enum class way : std::uint8_t { memory, interrupt, blocked } leads = way::blocked;
+    /// Where it leads; from `blocked` on it ends here. `aborted`: as `completion::aborted`.
+    enum class way : std::uint8_t { memory, interrupt, blocked, aborted, answered } leads = way::blocked;
+    /// Host physical address; `answered`: the word of `spec::ats::translation`.
     std::uint64_t address = 0;
     /// Cycles until it leaves the unit, not counting the wait for the first edge.
     engine::cycle cycles = 0;
@@ -102,8 +104,11 @@ public:
   /// From now on evicted pages are withdrawn: somebody holds direct pointers.
   void direct_was_given() { direct_given_ = true; }
 
-  /// Where the piece would go, with no effect; nothing: it would be blocked.
+  /// Where the piece would go, with no effect; nothing: it would be blocked, or is a translation request.
   [[nodiscard]] std::optional<std::uint64_t> probe(const request& piece, remap::memory_port& memory) const;
+  /// What a translation request would be answered, with no effect; nothing: no translation.
+  [[nodiscard]] std::optional<spec::ats::translation> probe_translation(const request& what,
+                                                                        remap::memory_port& memory) const;
 
   [[nodiscard]] unit_statistics& statistics() { return statistics_; }
   [[nodiscard]] const unit_statistics& statistics() const { return statistics_; }
@@ -200,13 +205,20 @@ private:
   enum class lane : std::uint8_t { translate, bypass, interrupt, forbidden };
   [[nodiscard]] lane lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,
                              bool enabled) const;
-  // Blocked with nothing recorded: a protected region, or an ATS translation request. Until there are
-  // device-TLBs the latter has no answer but "unsupported request", and it must never reach memory as a read.
+  // A protected region forbids it, with nothing recorded; or it is a translation request (ATS), which has its
+  // answer here and never reaches memory as a read.
   [[nodiscard]] bool may_not_leave(const remap::dma_access& access, const remap::translation& result,
                                    std::uint32_t bytes) const {
     return access.type == remap::address_type::translation_request ||
            state_.forbids(result.address, bytes, !result.identity);
   }
+  // Of a request that the tables allow: what may not leave ends here; how.
+  completion end_inside(std::uint32_t id, const remap::translation& result, engine::cycle now);
+  [[gnu::cold]] void end_inside(const request& piece, const remap::translation& result, passage& out);
+  // What a translation request is answered that the tables did not stop; nothing: it is no request that PCIe
+  // knows.
+  [[nodiscard]] std::optional<spec::ats::translation> answer_to(const request& what,
+                                                                const remap::translation& result) const;
   void route(std::uint32_t id, engine::cycle now);
   bool join_walk(std::uint32_t id, engine::cycle now);
   void continue_walk(walker& w, engine::cycle now);

@@ -3,6 +3,7 @@
 
 #include "vtd/engine/clock.h"
 #include "vtd/remap/access.h"
+#include "vtd/spec/ats.h"
 #include "vtd/spec/message.h"
 
 #include <array>
@@ -27,8 +28,11 @@ enum class completion : std::uint8_t {
   done,
   /// Memory answered with an error.
   failed,
-  /// The unit blocked it: a translation fault, a protected region, the interrupt range.
-  blocked
+  /// The unit blocked it: a translation fault, a protected region, the interrupt range. The answer to a
+  /// translation request is "unsupported request".
+  blocked,
+  /// A translation request that a table stopped which cannot be read or is wrong: "completer abort".
+  aborted
 };
 
 /// A descriptor of the invalidation queue as it lies in memory: two words, or four of a queue with IQA.DW.
@@ -74,6 +78,9 @@ struct unit_ports {
   /// The status data of an invalidation wait leaves for memory; as for `read_descriptor`. Ends with
   /// `unit::status_answered(tag, ...)`.
   virtual bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) = 0;
+  /// A translation request (ATS) has its answer; the request ends later, by `complete`. Units without ECAP.DT
+  /// never call it.
+  virtual void answer(void* /*cookie*/, spec::ats::translation /*with*/) {}
   /// The request ended. True: its port can take the next response; false: when `unit::response_taken(port)`
   /// says so.
   virtual bool complete(unsigned port, void* cookie, completion how) = 0;

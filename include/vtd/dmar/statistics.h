@@ -28,6 +28,8 @@ struct unit_statistics {
   std::uint64_t faults = 0;
   std::uint64_t blocked_unlogged = 0;
   std::uint64_t interrupts = 0;
+  /// Translation requests (ATS) that got a translation, one without rights included.
+  std::uint64_t translations = 0;
   std::uint64_t invalidations = 0;
   /// Descriptors of the invalidation queue that were begun, and of these: waits, and those for the interrupt
   /// entry cache; and the queue's errors.

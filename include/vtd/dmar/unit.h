@@ -68,9 +68,11 @@ public:
     const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
     return static_cast<std::uint32_t>(length < to_page_end ? length : to_page_end);
   }
-  /// The request (or piece) arrives at `now`; the passage's `leaves` is when it leaves for memory.
+  /// The request (or piece) arrives at `now`; the passage's `leaves` is when it leaves for memory, or is
+  /// answered.
   struct passage {
     pipeline::passage::way leads = pipeline::passage::way::blocked;
+    /// As `pipeline::passage::address`.
     std::uint64_t address = 0;
     engine::picoseconds leaves = 0;
     /// Tables were read: memory may have waited meanwhile.
@@ -94,8 +96,14 @@ public:
     pipeline_.statistics().bytes += bytes;
   }
 
-  /// Where a request would go, with no effect at all (debug transport). Nothing: it would be blocked.
+  /// Where a request would go, with no effect at all (debug transport). Nothing: it would be blocked, or is a
+  /// translation request.
   [[nodiscard]] std::optional<std::uint64_t> probe(const request& piece, remap::memory_port& memory) const;
+  /// What a translation request (ATS) would be answered, with no effect at all. Nothing: no translation.
+  [[nodiscard]] std::optional<spec::ats::translation> probe_translation(const request& what,
+                                                                        remap::memory_port& memory) const {
+    return pipeline_.probe_translation(what, memory);
+  }
   /// A page that may be reached directly (DMI): only what is cached is granted, because its eviction ends the
   /// grant. Of a large page that touches the interrupt range or a protected region the 4 KB round the address
   /// are granted.

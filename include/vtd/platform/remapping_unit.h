@@ -34,10 +34,12 @@ struct write_buffer_control {
 ///
 /// Upstream requests by b_transport (loosely timed), nb_transport (base protocol, four phases,
 /// cycle-accurate), transport_dbg and DMI give the same functional result. A blocked request is answered with
-/// TLM_ADDRESS_ERROR_RESPONSE; the data of a blocked read is all ones, a blocked write is dropped. Requests
-/// may cross pages; the pieces are done one after the other, and what was done before an error stays done.
-/// Loosely-timed requests take no slot of the unit and may be mixed with cycle-accurate ones: they see the
-/// same caches and registers.
+/// TLM_ADDRESS_ERROR_RESPONSE; the data of a blocked read is all ones, a blocked write is dropped. A
+/// translation request (ATS) is a read of 8 bytes; its data is the word of `spec::ats::translation`.
+/// "Unsupported request" is TLM_ADDRESS_ERROR_RESPONSE, "completer abort" TLM_GENERIC_ERROR_RESPONSE.
+/// Requests may cross pages; the pieces are done one after the other, and what was done before an error stays
+/// done. Loosely-timed requests take no slot of the unit and may be mixed with cycle-accurate ones: they see
+/// the same caches and registers.
 class remapping_unit final : public sc_core::sc_module, private dmar::unit_ports {
 public:
   using upstream_socket = target_socket<remapping_unit>;
@@ -97,6 +99,7 @@ private:
   bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override;
   bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override;
   bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override;
+  void answer(void* cookie, spec::ats::translation with) override;
   bool complete(unsigned port, void* cookie, dmar::completion how) override;
   void send_message(const spec::msi_message& message) override;
   engine::picoseconds write_buffer_drain_time() override;
@@ -109,10 +112,14 @@ private:
   [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
   static bool check(tlm::tlm_generic_payload& trans);
   static void block(tlm::tlm_generic_payload& trans);
+  static void abort(tlm::tlm_generic_payload& trans);
+  static unsigned fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer);
+  [[gnu::cold]] static void end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline::passage::way leads,
+                                       std::uint64_t address);
   unit_transaction& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset,
                                   std::uint32_t length, std::uint64_t address, spec::source_id source);
-  unit_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
-  unit_transaction& dword_write(std::uint64_t address, std::uint32_t data);
+  table_read_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
+  static unit_transaction& dword_write(unit_transaction& out, std::uint64_t address, std::uint32_t data);
   static void prepare(unit_transaction& payload, tlm::tlm_command command, std::uint64_t address,
                       unsigned char* data, unsigned bytes);
   bool send(downstream_socket& socket, tlm::tlm_generic_payload& payload, unit_ticket& ticket);
@@ -127,6 +134,7 @@ private:
   std::vector<port_state> ports_;
   payload_pool<unit_transaction> pool_;
   payload_pool<table_read_transaction> table_pool_;
+  payload_pool<status_write_transaction> status_pool_;
   // For each slot of the unit the request that passes as it is, or null, and its ticket.
   std::vector<tlm::tlm_generic_payload*> passing_;
   std::vector<unit_ticket> tickets_;

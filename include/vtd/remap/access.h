@@ -27,29 +27,18 @@ struct dma_access {
 /// A cached context entry with everything a later decision needs (context cache, VT-d 6.2.3).
 struct context_value {
   std::uint16_t domain_id = 0;
-  /// `reserved`: an entry that is not present or faulty, kept in caching mode; see `is_fault`.
   spec::translation_type type = spec::translation_type::untranslated_only;
   /// Paging levels (AW + 2) and the input width in bits that AW and MGAW together allow.
   std::uint8_t levels = 0;
   std::uint8_t input_width = 0;
-  /// Which of the two is the smaller: decides between LGN.1.1 and LGN.1.2. Of a fault: its condition.
+  /// Which of the two is the smaller: decides between LGN.1.1 and LGN.1.2.
   spec::fault_condition beyond_width = spec::fault_condition::lgn_1_1;
   bool fault_processing_disable = false;
+  /// Not none: the root or context entry is not present or in error, and the cache of a part with caching
+  /// mode remembers that (CAP.CM, VT-d 6.1), under domain-id 0. The type is `reserved` then.
+  spec::fault_condition absent = spec::fault_condition::none;
   /// Host physical address of the top paging table (SLPTPTR).
   std::uint64_t top_table = 0;
-
-  /// An entry that only faults: `beyond_width` with `condition`. One that is not present is of domain 0
-  /// (VT-d 6.1).
-  [[nodiscard]] bool is_fault() const { return type == spec::translation_type::reserved; }
-  [[nodiscard]] static context_value fault(spec::fault_condition condition, std::uint16_t domain = 0,
-                                           bool fault_processing_disable = false) {
-    context_value out;
-    out.domain_id = domain;
-    out.type = spec::translation_type::reserved;
-    out.beyond_width = condition;
-    out.fault_processing_disable = fault_processing_disable;
-    return out;
-  }
 };
 
 /// A page as the tables grant it.
@@ -63,13 +52,12 @@ struct page_attributes {
 
 /// A cached translation (IOTLB, VT-d 6.2.4).
 struct page_value : page_attributes {
-  /// Host physical address of the page; of one that is a fault, which.
+  /// Not none: the entry of this level is not present (LGN.3.np, whatever the request was) or has reserved
+  /// bits (LSL.2), and the cache of a part with caching mode remembers that (CAP.CM, VT-d 6.1). No rights
+  /// then.
+  spec::fault_condition absent = spec::fault_condition::none;
+  /// Host physical address of the page.
   std::uint64_t page = 0;
-
-  // Kept in caching mode: entries that are not present, or have a reserved bit set. They grant no rights.
-  static constexpr std::uint64_t not_present = 1;
-  static constexpr std::uint64_t faulty = 2;
-  [[nodiscard]] bool is_fault() const { return (page & (spec::page_size - 1)) != 0; }
 };
 
 /// A cached non-leaf entry (paging-structure caches, VT-d 6.2.5): the next table, and the rights granted so

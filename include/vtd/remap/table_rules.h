@@ -30,9 +30,12 @@ public:
   /// Does the address fit what this context can take as input: LGN.1.1, LGN.1.2, LGN.1.3, LGN.4 or none.
   [[nodiscard]] spec::fault_condition judge_input(const context_value& context,
                                                   const dma_access& access) const;
-  /// No page table between the request and memory: pass-through, or translated by the device already.
-  [[nodiscard]] static bool needs_no_table(const context_value& context, address_type at) {
-    return context.type == spec::translation_type::pass_through || at == address_type::translated;
+  /// No page table between the request and memory: pass-through, translated by the device already, or the
+  /// question for an interrupt address, which is never translated (VT-d 3.13).
+  [[nodiscard]] static bool needs_no_table(const context_value& context, const dma_access& access) {
+    if (access.type != address_type::untranslated) [[unlikely]]
+      return needs_no_table_of_its_own(access);
+    return context.type == spec::translation_type::pass_through;
   }
   /// The rights a leaf grants against what the request wants (VT-d 3.7.1): LGN.2, LGN.3 or none.
   [[nodiscard]] spec::fault_condition judge_rights(bool read, bool write, access_kind kind) const {
@@ -47,18 +50,6 @@ public:
     }
     return spec::fault_condition::none;
   }
-  /// `judge_rights` of a cached page, which may be a fault itself.
-  [[nodiscard]] spec::fault_condition judge_page(const page_value& page, access_kind kind) const {
-    const auto condition = judge_rights(page.read, page.write, kind);
-    return condition != spec::fault_condition::none && page.is_fault() ? fault_of(page, kind) : condition;
-  }
-  /// The condition that such a page is.
-  [[nodiscard]] static spec::fault_condition fault_of(const page_value& page, access_kind kind) {
-    if (page.page == page_value::faulty) return spec::fault_condition::lsl_2;
-    return kind == access_kind::write ? spec::fault_condition::lgn_2_np : spec::fault_condition::lgn_3_np;
-  }
-  /// Caching mode (VT-d 6.1).
-  [[nodiscard]] bool keeps_faults() const { return keeps_faults_; }
   /// The address that comes out: LGN.4 or none.
   [[nodiscard]] spec::fault_condition judge_output(std::uint64_t address) const {
     return caps_.output_range_check && spec::in_interrupt_range(address) ? spec::fault_condition::lgn_4
@@ -73,12 +64,22 @@ public:
     return (entry.value & leaf_reserved_[level]) != 0;
   }
   [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
+  /// Caching mode: what is not present or in error is kept, too (CAP.CM, VT-d 6.1).
+  [[nodiscard]] bool keeps_absent() const { return keeps_absent_; }
+  /// The condition of a request to a page that is known to be absent.
+  [[nodiscard]] static spec::fault_condition judge_absent(const page_value& page, access_kind kind) {
+    const bool no_write = page.absent == spec::fault_condition::lgn_3_np && kind == access_kind::write;
+    return no_write ? spec::fault_condition::lgn_2_np : page.absent;
+  }
 
 private:
+  // Of translated and translation requests; to pass-through contexts they do not come.
+  [[gnu::cold]] [[nodiscard]] static bool needs_no_table_of_its_own(const dma_access& access);
+
   capabilities caps_;
   bool zero_length_reads_ = false;
   bool snoop_control_ = false;
-  bool keeps_faults_ = false;
+  bool keeps_absent_ = false;
   spec::root_entry root_reserved_{};
   spec::context_entry context_reserved_{};
   std::uint64_t table_reserved_ = 0;
@@ -90,7 +91,7 @@ private:
 
 inline spec::fault_condition table_rules::judge_input(const context_value& context,
                                                       const dma_access& access) const {
-  if (needs_no_table(context, access.type)) {
+  if (needs_no_table(context, access)) {
     if (access.address >> caps_.host_address_width != 0) return spec::fault_condition::lgn_1_3;
     return judge_output(access.address);
   }

@@ -49,6 +49,10 @@ inline constexpr std::uint64_t interrupt_range_last = 0xfeefffff;
 [[nodiscard]] constexpr bool in_interrupt_range(std::uint64_t address) {
   return address >= interrupt_range_first && address <= interrupt_range_last;
 }
+/// Is any of these bytes in it?
+[[nodiscard]] constexpr bool touches_interrupt_range(std::uint64_t address, std::uint64_t bytes) {
+  return address <= interrupt_range_last && address + (bytes - 1) >= interrupt_range_first;
+}
 
 /// The 16-bit requester id that remapping hardware sees: bus, device, function (VT-d 3.4.1).
 class source_id {

@@ -220,6 +220,24 @@ inline constexpr std::array<fault_condition_info, 31> fault_conditions{{
   return condition >= fault_condition::lgn_1_1 && condition <= fault_condition::lgn_4;
 }
 
+/// How a translation request (ATS) that such a condition stops is answered: true: "completer abort", because
+/// a table could not be read or is not what it should be; false: "unsupported request", because the device
+/// may not ask (VT-d 4.1.3). Recoverable conditions are neither.
+[[nodiscard]] constexpr bool aborts_translation_request(fault_condition condition) {
+  switch (condition_info(condition).reason) {
+  case fault_reason::context_entry_invalid:
+  case fault_reason::paging_entry_access:
+  case fault_reason::root_table_access:
+  case fault_reason::context_table_access:
+  case fault_reason::root_entry_reserved:
+  case fault_reason::context_entry_reserved:
+  case fault_reason::paging_entry_reserved:
+    return true;
+  default:
+    return false;
+  }
+}
+
 /// The condition of that name ("LGN.3"), if there is one.
 [[nodiscard]] constexpr std::optional<fault_condition> parse_condition(std::string_view name) {
   for (const fault_condition_info& row : fault_conditions) {
