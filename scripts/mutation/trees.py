@@ -95,7 +95,7 @@ const bool listening = [] {
 
 
 def run(command, cwd, seconds=None, **variables):
-    """Status (negative: the signal) and output; `seconds` of processor time at most, ten times that of any."""
+    """Status (negative: the signal) and output; `seconds` of processor time at most, a hundred times that of any."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
@@ -107,7 +107,7 @@ def run(command, cwd, seconds=None, **variables):
                CCACHE_SLOPPINESS="pch_defines,time_macros", **variables)
     try:
         done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", preexec_fn=limit, timeout=10 * seconds if seconds else None)
+                              errors="replace", preexec_fn=limit, timeout=100 * seconds if seconds else None)
     except subprocess.TimeoutExpired:
         return -signal.SIGXCPU, ""
     return done.returncode, done.stdout
