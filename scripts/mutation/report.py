@@ -69,10 +69,10 @@ def write_report(mutants, results, options):
         "`--retest` runs the survivors again, `--report` writes this page anew.", "",
         f"**Sample:** of {len(mutants)} mutants {len(known)} were run, in the order in which seed {options.seed} draws them: "
         f"{len(known) - len(alone)} switched",
-        f"inside one build and {len(alone)} built alone, because they cannot be switched (constants of declarations, template",
-        f"arguments). {len(known) - len(born)} did not compile and count for nothing; {len(mutants) - len(known)} were not run. A "
-        "survivor is run again when tests were",
-        "added; a mutant that was killed is not.", "",
+        f"inside one build, {len(alone)} built alone (what cannot be switched: constants of declarations, template arguments).",
+        f"{len(known) - len(born)} did not compile and count for nothing; {len(mutants) - len(known)} were not run. Only mutants "
+        "of lines as they are now count. A",
+        "survivor stays listed until it was run again, although a newer test may kill it.", "",
         "| | |", "|---|---|", f"| killed | {len(killed)} |",
         f"| of these refused by a static_assert | {by('static_assert')} |",
         f"| of these crashed or hung | {by(' crashes') + by(' hangs')} |",
