@@ -259,5 +259,28 @@ TEST(caches_of_levels, small_pages_are_found_alone_again_when_the_last_large_pag
   }
 }
 
+TEST(caches_of_levels, a_hit_says_all_that_the_walk_said) {
+  bench b(4);
+  b.tables.map(nic, std::uint64_t{3} << 30, 0x40000000, test::read_only, 2);
+  for (const std::uint64_t address : {b.iova(), std::uint64_t{3} << 30}) {
+    const translation walked = b.read(address);
+    for (int again = 0; again < 2; ++again) {
+      translation out;
+      out.identity = true;
+      out.suppressed = true;
+      out.level = 5;
+      EXPECT_EQ(b.hardware.lookup({nic, access_kind::read, address_type::untranslated, address}, out),
+                translator::outcome::translated);
+      EXPECT_EQ(out.address, walked.address);
+      EXPECT_EQ(out.level, walked.level);
+      EXPECT_EQ(out.read, walked.read);
+      EXPECT_EQ(out.write, walked.write);
+      EXPECT_EQ(out.snoop, walked.snoop);
+      EXPECT_FALSE(out.identity);
+      EXPECT_FALSE(out.suppressed);
+    }
+  }
+}
+
 } // namespace
 } // namespace vtd::remap
