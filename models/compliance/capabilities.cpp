@@ -15,7 +15,7 @@ constexpr statement rows[] = {
     {"CAP.RWBF", legacy, implemented, nobody, "conformance.capability_bits.rwbf_says_whether_the_write_buffer_is_drained"},
     {"CAP.PLMR", legacy, implemented, nobody, "conformance.capability_bits.plmr_and_phmr_say_which_regions_can_be_protected"},
     {"CAP.PHMR", legacy, implemented, nobody, "conformance.capability_bits.plmr_and_phmr_say_which_regions_can_be_protected"},
-    {"CAP.CM", legacy, implemented, nobody, "dmar.caching_mode.a_page_that_was_not_present_stays_so_until_its_invalidation"},
+    {"CAP.CM", legacy, implemented, nobody, "conformance.capability_bits.cm_says_whether_what_is_not_present_is_cached"},
     {"CAP.SAGAW", legacy, implemented, qemu, "conformance.capability_bits.sagaw_says_which_depths_of_tables_work"},
     {"CAP.MGAW", legacy, implemented, qemu, "conformance.capability_bits.mgaw_says_how_wide_addresses_are"},
     {"CAP.ZLR", legacy, implemented, second, "conformance.capability_bits.zlr_says_whether_a_zero_length_read_needs_only_the_right_to_write"},

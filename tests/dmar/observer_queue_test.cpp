@@ -135,5 +135,71 @@ TEST(observer_of_the_queue, hears_of_drains_as_of_the_time_in_between) {
   EXPECT_GT(heard.commands[2].at, heard.commands[1].at);
 }
 
+TEST(observer_of_registers, is_told_of_each_order_what_belongs_to_it_and_nothing_else) {
+  auto caps = small_part();
+  caps.cap.set_esrtps(false);
+  unit_world s(caps);
+  s.enable();
+  listener heard;
+  s.unit.set_observer(&heard);
+  const auto order = [&](const auto& write) {
+    heard.commands.clear();
+    write();
+    s.settle();
+    EXPECT_EQ(heard.commands.size(), 3U);
+    return heard.commands;
+  };
+  constexpr std::uint32_t on = reg::gcmd::te::mask;
+  for (const auto& e : order([&] { s.write_register<reg::gcmd>(on | reg::gcmd::srtp::mask); })) {
+    EXPECT_EQ(e.what, unit_command::set_root_table);
+    EXPECT_EQ(e.root_table, s.tables.root());
+    EXPECT_FALSE(e.on);
+  }
+  for (const auto& e : order([&] { s.write_register<reg::gcmd>(on | reg::gcmd::wbf::mask); })) {
+    EXPECT_EQ(e.what, unit_command::write_buffer_flush);
+    EXPECT_EQ(e.root_table, 0U);
+    EXPECT_FALSE(e.on);
+  }
+  for (const auto& e : order([&] { s.write_register<reg::pmen>(reg::pmen::epm::of(1)); })) {
+    EXPECT_EQ(e.what, unit_command::protected_memory);
+    EXPECT_TRUE(e.on);
+  }
+  for (const auto& e : order([&] { s.write_register<reg::pmen>(0); }))
+    EXPECT_FALSE(e.on) << "although translation is on";
+  s.write_register<reg::iva>(0x5000 | reg::iva::am::of(1) | reg::iva::ih::of(1));
+  for (const auto& e : order([&] {
+         s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::did::of(5) |
+                                     reg::ccmd::sid::of(nic.value()) | reg::ccmd::fm::of(1));
+       })) {
+    EXPECT_EQ(e.what, unit_command::context_invalidation);
+    EXPECT_EQ(e.context_asked, context::device);
+    EXPECT_EQ(e.context_done, e.step == command_step::begun ? context::none : context::device);
+    EXPECT_EQ(e.domain, 5U);
+    EXPECT_EQ(e.source, nic);
+    EXPECT_EQ(e.function_mask, 1U);
+    EXPECT_EQ(e.iotlb_asked, iotlb::none);
+    EXPECT_EQ(e.address, 0U);
+    EXPECT_FALSE(e.on);
+  }
+  for (const auto& e : order([&] {
+         s.write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(3) |
+                                      reg::iotlb::did::of(6));
+       })) {
+    EXPECT_EQ(e.what, unit_command::iotlb_invalidation);
+    EXPECT_EQ(e.iotlb_asked, iotlb::page);
+    EXPECT_EQ(e.iotlb_done, e.step == command_step::begun ? iotlb::none : iotlb::page);
+    EXPECT_EQ(e.domain, 6U);
+    EXPECT_EQ(e.address, 0x5000U);
+    EXPECT_EQ(e.address_mask, 1U);
+    EXPECT_TRUE(e.leaf_only);
+    EXPECT_EQ(e.context_asked, context::none);
+    EXPECT_EQ(e.source, spec::source_id{});
+  }
+  for (const auto& e : order([&] { s.write_register<reg::gcmd>(0); })) {
+    EXPECT_EQ(e.what, unit_command::translation);
+    EXPECT_FALSE(e.on) << "no request is translated from the order on";
+  }
+}
+
 } // namespace
 } // namespace vtd::test::queue_tests

@@ -233,5 +233,78 @@ TEST(unit_edges, an_error_of_memory_ends_the_request_as_failed_after_any_of_its_
   }
 }
 
+TEST(unit_edges, a_new_root_table_empties_both_caches_where_the_part_does_so) {
+  for (const bool empties : {false, true}) {
+    auto caps = small_part();
+    caps.cap.set_esrtps(empties);
+    scene s(config_of(caps));
+    s.enable();
+    s.read(nic, iova);
+    s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::srtp::mask);
+    s.settle();
+    EXPECT_EQ(s.unit.translator().caches().contexts().occupancy(), empties ? 0U : 1U);
+    EXPECT_EQ(s.unit.translator().caches().iotlb().occupancy(), empties ? 0U : 1U);
+  }
+}
+
+// VT-d 10.4.4: TES goes off when what was translated has left, reads and writes.
+TEST(unit_edges, translation_is_off_when_all_requests_of_before_have_ended) {
+  for (const auto kind : {access_kind::read, access_kind::write}) {
+    scene s;
+    s.enable();
+    s.hold_answers = true;
+    s.offer(1, nic, kind, iova);
+    s.settle();
+    s.write_register<reg::gcmd>(0);
+    s.settle();
+    EXPECT_EQ(reg::gsts::tes::get(s.read_register<reg::gsts>()), 1U);
+    s.unit.answered(s.held.at(0), true, s.now_ps());
+    s.settle();
+    EXPECT_EQ(reg::gsts::tes::get(s.read_register<reg::gsts>()), 0U);
+  }
+}
+
+TEST(unit_edges, fault_records_begin_again_at_the_first_when_translation_was_off) {
+  for (const bool off : {false, true}) {
+    auto caps = small_part();
+    caps.cap.set_nfr(3);
+    scene s(config_of(caps));
+    s.enable();
+    s.read(disk, iova);
+    s.write_register<reg::frcd_hi>(reg::frcd_hi::f::of(1), 0);
+    if (off) {
+      s.write_register<reg::gcmd>(0);
+      s.settle();
+      s.enable();
+    }
+    s.read(disk, iova);
+    EXPECT_EQ(reg::fsts::fri::get(s.read_register<reg::fsts>()), off ? 0U : 1U);
+    EXPECT_EQ(reg::frcd_hi::f::get(s.read_register<reg::frcd_hi>(off ? 0 : 1)), 1U);
+  }
+}
+
+TEST(unit_edges, a_compressed_fault_counts_as_lost) {
+  auto config = config_of(small_part());
+  config.caps.cap.set_nfr(3);
+  config.compress_faults = true;
+  scene s(config);
+  s.enable();
+  s.read(disk, iova);
+  s.read(disk, iova);
+  EXPECT_EQ(s.unit.faults().recorded(), 1U);
+  EXPECT_EQ(s.unit.faults().lost(), 1U);
+}
+
+TEST(unit_edges, a_fault_withdraws_no_direct_pointer) {
+  scene s;
+  s.enable();
+  s.read(nic, iova);
+  ASSERT_TRUE(s.unit.direct({nic, access_kind::read, remap::address_type::untranslated, iova}));
+  s.withdrawn.clear();
+  EXPECT_EQ(s.read(nic, iova + 64 * spec::page_size).how, completion::blocked);
+  EXPECT_EQ(s.pass(iova + 65 * spec::page_size).leads, way::blocked);
+  EXPECT_TRUE(s.withdrawn.empty());
+}
+
 } // namespace
 } // namespace vtd::test

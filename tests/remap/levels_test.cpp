@@ -212,6 +212,20 @@ TEST(caches_of_levels, a_whole_domain_goes_where_the_part_does_not_look_at_the_r
   }
 }
 
+TEST(caches_of_levels, a_cache_that_is_not_there_counts_nothing) {
+  bench b(3);
+  b.read(b.iova());
+  b.read(b.iova() ^ spec::page_size);
+  const auto& caches = b.hardware.caches();
+  EXPECT_GT(caches.tables(2).statistics().misses + caches.tables(2).statistics().hits, 0U);
+  cache_shapes none = test::small_caches();
+  none.pde.entries = 0;
+  translation_caches without(none);
+  EXPECT_EQ(without.lookup_tables(domain, b.iova(), 3).level, 0U);
+  EXPECT_EQ(without.tables(2).statistics().misses, 0U);
+  EXPECT_EQ(without.tables(3).statistics().misses, 1U);
+}
+
 TEST(caches_of_levels, small_pages_are_found_alone_again_when_the_last_large_page_went) {
   // While a large page is cached every size is asked for, and `find_recent_page` says nothing.
   const auto recent = [](bench& b) {
@@ -242,6 +256,29 @@ TEST(caches_of_levels, small_pages_are_found_alone_again_when_the_last_large_pag
     }
     b.read(b.iova());
     EXPECT_TRUE(recent(b)) << how;
+  }
+}
+
+TEST(caches_of_levels, a_hit_says_all_that_the_walk_said) {
+  bench b(4);
+  b.tables.map(nic, std::uint64_t{3} << 30, 0x40000000, test::read_only, 2);
+  for (const std::uint64_t address : {b.iova(), std::uint64_t{3} << 30}) {
+    const translation walked = b.read(address);
+    for (int again = 0; again < 2; ++again) {
+      translation out;
+      out.identity = true;
+      out.suppressed = true;
+      out.level = 5;
+      EXPECT_EQ(b.hardware.lookup({nic, access_kind::read, address_type::untranslated, address}, out),
+                translator::outcome::translated);
+      EXPECT_EQ(out.address, walked.address);
+      EXPECT_EQ(out.level, walked.level);
+      EXPECT_EQ(out.read, walked.read);
+      EXPECT_EQ(out.write, walked.write);
+      EXPECT_EQ(out.snoop, walked.snoop);
+      EXPECT_FALSE(out.identity);
+      EXPECT_FALSE(out.suppressed);
+    }
   }
 }
 

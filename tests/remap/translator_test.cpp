@@ -561,5 +561,73 @@ TEST(translator, a_translation_request_is_answered_from_the_iotlb) {
   EXPECT_TRUE(b.memory.reads.empty());
 }
 
+TEST(translator, a_look_up_counts_one_hit_of_each_cache_however_quick_it_is) {
+  bench b(test::small_part());
+  b.read();
+  b.tables.map(nic, iova + spec::page_size, frame);
+  b.read(iova + spec::page_size);
+  for (const std::uint64_t address : {iova + spec::page_size, iova, iova, iova + spec::page_size}) {
+    b.hardware.caches().clear_statistics();
+    translation out;
+    EXPECT_EQ(b.hardware.lookup({nic, access_kind::read, address_type::untranslated, address}, out),
+              translator::outcome::translated);
+    EXPECT_EQ(b.hardware.caches().contexts().statistics().hits, 1U);
+    EXPECT_EQ(b.hardware.caches().iotlb().statistics().hits, 1U);
+    EXPECT_EQ(b.hardware.caches().iotlb().statistics().misses, 0U);
+  }
+}
+
+TEST(translator, fpd_counts_for_faults_that_the_caches_find) {
+  for (const bool disabled : {false, true}) {
+    bench b(test::small_part());
+    b.change_context([&](spec::context_entry& entry) { entry.set_fault_processing_disable(disabled); });
+    b.tables.map(nic, iova, frame, read_only);
+    EXPECT_TRUE(b.read().allowed());
+    const translation got = b.write();
+    EXPECT_EQ(got.condition, fault_condition::lgn_2);
+    EXPECT_TRUE(b.cost.iotlb_hit);
+    EXPECT_EQ(got.suppressed, disabled);
+    const translation beyond = b.read(std::uint64_t{1} << 45);
+    EXPECT_TRUE(b.cost.context_hit);
+    EXPECT_FALSE(beyond.allowed());
+    EXPECT_EQ(beyond.suppressed, disabled && spec::condition_info(beyond.condition).qualified);
+    EXPECT_FALSE(b.read().suppressed);
+  }
+}
+
+TEST(translator, pass_through_grants_both_rights) {
+  bench b(test::wide_part());
+  b.change_context([](spec::context_entry& entry) {
+    entry.set_translation_type(spec::translation_type::pass_through).set_address_width(2);
+  });
+  for (int again = 0; again < 2; ++again) {
+    const translation got = b.read(0x1234);
+    EXPECT_TRUE(got.allowed() && got.identity && got.read && got.write);
+    EXPECT_EQ(got.address, 0x1234U);
+  }
+}
+
+// Memory may wait, and somebody else may walk to the same page meanwhile: it is in the IOTLB once.
+TEST(translator, two_walks_to_one_page_leave_one_entry) {
+  struct slow_memory final : memory_port {
+    bool read_table(std::uint64_t address, unsigned bytes, table_words& out,
+                    engine::picoseconds& delay) override {
+      const bool ok = b->memory.read_table(address, bytes, out, delay);
+      if (address == b->tables.entry_of(nic, iova, 1, false)) b->read();
+      return ok;
+    }
+    bench* b = nullptr;
+  } slow;
+  bench b(test::small_part());
+  slow.b = &b;
+  translation_cost cost;
+  EXPECT_EQ(b.hardware
+                .translate({nic, access_kind::read, address_type::untranslated, iova},
+                           {b.tables.root(), slow, b.timebase, 0}, cost)
+                .address,
+            frame);
+  EXPECT_EQ(b.hardware.caches().iotlb().occupancy(), 1U);
+}
+
 } // namespace
 } // namespace vtd::remap

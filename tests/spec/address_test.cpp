@@ -131,6 +131,8 @@ TEST(source_id, is_ordered_by_bus_then_device_then_function) {
 TEST(source_ids, are_read_within_their_bounds_only) {
   EXPECT_EQ(parse_source_id("ff:1f.7"), source_id::from_bdf(0xff, 0x1f, 7));
   EXPECT_EQ(parse_source_id("0000:01:00.0"), source_id::from_bdf(1, 0, 0));
+  EXPECT_EQ(parse_source_id("AF:0a.0"), source_id::from_bdf(0xaf, 0xa, 0));
+  EXPECT_EQ(parse_source_id("fA:0F.0"), source_id::from_bdf(0xfa, 0xf, 0));
   for (const char* wrong : {"100:00.0", "00:20.0", "00:00.8", "0:0", "0.0", "1.0:0", "1.2", ":", ".", ":.",
                             "", "00:00.", "00:.0", ":00.0", "g0:00.0", "0001:00:00.0"})
     EXPECT_FALSE(parse_source_id(wrong).has_value()) << wrong;

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/mutation.md from the results."""
+
+import re
+
+from .operators import ROOT
+
+EQUIVALENTS = ROOT / "scripts" / "mutation" / "equivalents.txt"
+REPORT = ROOT / "docs" / "mutation.md"
+
+
+def load_equivalents():
+    """(file, before, after) -> reason. In the file: `file F`, then for each `- before`, `+ after`, `= reason`."""
+    out, file, before, after, reason = {}, "", "", "", []
+
+    def flush():
+        if before:
+            if not reason:
+                raise SystemExit(f"mutate: {EQUIVALENTS.name}: no reason for '{before}'")
+            out[(file, before, after)] = " ".join(reason)
+
+    for line in EQUIVALENTS.read_text().splitlines() if EQUIVALENTS.is_file() else []:
+        if line.startswith("file "):
+            flush()
+            file, before, after, reason = line[5:].strip(), "", "", []
+        elif line.startswith("- "):
+            flush()
+            before, after, reason = line[2:].strip(), "", []
+        elif line.startswith("+ "):
+            after = line[2:].strip()
+        elif line.startswith("= "):
+            reason.append(line[2:].strip())
+    flush()
+    return out
+
+
+def one_line(text):
+    return re.sub(r"\s*\n\s*", " ⏎ ", text)
+
+
+def code_cell(text):
+    text = one_line(text).replace("|", "\\|").replace("`", "'")
+    return f"`{text}`" if text else "(nothing)"
+
+
+def share(part, whole):
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def write_report(mutants, results, options):
+    equivalents = load_equivalents()
+    known = [dict(results[m["id"]], line=m["line"]) for m in mutants if m["id"] in results]
+    born = [r for r in known if r["status"] != "stillborn"]
+    reason = lambda r: equivalents.get((r["file"], one_line(r["before"]), one_line(r["after"])))
+    killed = [r for r in born if r["status"] == "killed"]
+    equal = [r for r in born if r["status"] == "survived" and reason(r)]
+    left = [r for r in born if r["status"] == "survived" and not reason(r)]
+    alone = [r for r in known if r["how"] == "alone"]
+    counted = len(killed) + len(left)
+    by = lambda text: sum(text in r["by"] for r in killed)
+    lines = [
+        "# Mutations", "",
+        "What `scripts/mutate.py` found: it breaks one thing in `src/remap`, `src/dmar` or in the headers of `spec`, `remap`",
+        "and `dmar` (negates a condition, drops a statement, changes a constant, a mask, a comparison, an operator, an order),",
+        "and the tests of these rooms must notice: `test_spec`, `test_remap`, `test_dmar`, `test_conformance`. This page is",
+        "written by the script. What no test can tell from the original is listed with its reason in",
+        "`scripts/mutation/equivalents.txt`.", "",
+        "To repeat: `nice scripts/mutate.py`; it goes on where it stopped, results are in `build/mutation/results.jsonl`.",
+        "`--retest` runs the survivors again, `--report` writes this page anew.", "",
+        f"**Sample:** of {len(mutants)} mutants {len(known)} were run, in the order in which seed {options.seed} draws them: "
+        f"{len(known) - len(alone)} switched",
+        f"inside one build, {len(alone)} built alone (what cannot be switched: constants of declarations, template arguments).",
+        f"{len(known) - len(born)} did not compile and count for nothing; {len(mutants) - len(known)} were not run. Only mutants "
+        "of lines as they are now count. A",
+        "survivor stays listed until it was run again, although a newer test may kill it.", "",
+        "| | |", "|---|---|", f"| killed | {len(killed)} |",
+        f"| of these refused by a static_assert | {by('static_assert')} |",
+        f"| of these crashed or hung | {by(' crashes') + by(' hangs')} |",
+        f"| survived | {len(left)} |", f"| equivalent | {len(equal)} |",
+        f"| **killed, of those that are not equivalent** | **{share(len(killed), counted)}** |", "",
+        "## By place", "", "| file | mutants | run | killed | survived | equivalent | did not compile |",
+        "|---|---|---|---|---|---|---|"]
+    for file in sorted({m["file"] for m in mutants}):
+        count = lambda rs: sum(r["file"] == file for r in rs)
+        lines.append(f"| {file} | {count(mutants)} | {count(known)} | {count(killed)} | {count(left)} | {count(equal)} | "
+                     f"{count(known) - count(born)} |")
+    lines += ["", "## By kind", "", "| mutation | killed | survived | equivalent |", "|---|---|---|---|"]
+    for operator in sorted({r["operator"] for r in born}):
+        count = lambda rs: sum(r["operator"] == operator for r in rs)
+        lines.append(f"| {operator} | {count(killed)} | {count(left)} | {count(equal)} |")
+    lines += ["", "## Survivors", ""]
+    if left:
+        lines += ["| place | mutation | from | to |", "|---|---|---|---|"]
+        for r in sorted(left, key=lambda r: (r["file"], r["line"])):
+            lines.append(f"| {r['file']}:{r['line']} | {r['operator']} | {code_cell(r['before'])} | {code_cell(r['after'])} |")
+    else:
+        lines.append("None.")
+    lines += ["", "## Equivalents", ""]
+    if equal:
+        lines += ["| place | from | to | why nobody can tell |", "|---|---|---|---|"]
+        for r in sorted(equal, key=lambda r: (r["file"], r["line"])):
+            lines.append(f"| {r['file']}:{r['line']} | {code_cell(r['before'])} | {code_cell(r['after'])} | {reason(r)} |")
+    else:
+        lines.append("None.")
+    REPORT.write_text("\n".join(lines) + "\n")
+    print(f"{len(killed)} killed, {len(left)} survived, {len(equal)} equivalent, {len(known) - len(born)} did not compile: "
+          f"{share(len(killed), counted)} killed; {REPORT.relative_to(ROOT)}")
