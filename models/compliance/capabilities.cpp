@@ -11,7 +11,7 @@ namespace {
 constexpr statement rows[] = {
     // CAP_REG (VT-d 10.4.2). The test watches the bit over random configurations.
     {"CAP.ND", legacy, implemented, logged, "conformance.capability_bits.nd_says_how_many_domain_ids_there_are"},
-    {"CAP.AFL", legacy, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
+    {"CAP.AFL", legacy, implemented, nobody, "conformance.capability_bits.afl_says_whether_faults_can_go_to_a_log"},
     {"CAP.RWBF", legacy, implemented, nobody, "conformance.capability_bits.rwbf_says_whether_the_write_buffer_is_drained"},
     {"CAP.PLMR", legacy, implemented, nobody, "conformance.capability_bits.plmr_and_phmr_say_which_regions_can_be_protected"},
     {"CAP.PHMR", legacy, implemented, nobody, "conformance.capability_bits.plmr_and_phmr_say_which_regions_can_be_protected"},
@@ -36,7 +36,7 @@ constexpr statement rows[] = {
     // ECAP_REG (VT-d 10.4.3).
     {"ECAP.C", legacy, implemented, nobody, "platform.remapping_unit.a_table_entry_in_the_cpu_cache_is_seen_where_walks_are_coherent"},
     {"ECAP.QI", legacy, implemented, qemu, "conformance.capability_bits.qi_says_whether_there_is_a_queue"},
-    {"ECAP.DT", legacy, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
+    {"ECAP.DT", legacy, implemented, nobody, "conformance.capability_bits.dt_says_whether_devices_may_ask_for_translations"},
     {"ECAP.IR", interrupt, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.EIM", interrupt, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.CH", legacy, implemented, nobody, "conformance.capability_bits.ch_says_whether_contexts_may_have_hints"},
@@ -56,7 +56,7 @@ constexpr statement rows[] = {
     {"ECAP.EAFS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PSS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PASID", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
-    {"ECAP.DIT", legacy, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
+    {"ECAP.DIT", legacy, implemented, nobody, "conformance.capability_bits.dit_says_whose_invalidations_are_counted_together"},
     {"ECAP.PDS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.SMTS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.VCS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},

@@ -404,6 +404,77 @@ TEST(capability_bits, cm_says_whether_what_is_not_present_is_cached) {
       [](remap::capabilities& caps) { caps.cap.set_cm(caps.cap.zlr()); });
 }
 
+TEST(capability_bits, afl_says_whether_faults_can_go_to_a_log) {
+  over_random_parts([](random_world& w) -> std::uint64_t {
+    constexpr std::uint64_t log_base = 0xb00000;
+    const bool afl = w.cap().afl();
+    const std::uint64_t iova = w.some_page();
+    map_and_enable(w, iova, read_only);
+    w.order<reg::aflog>(log_base);
+    w.order<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::sfl::mask);
+    w.order<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::eafl::mask);
+    EXPECT_EQ(reg::gsts::fls::get(w.read_register<reg::gsts>()), afl ? 1U : 0U);
+    EXPECT_EQ(reg::gsts::afls::get(w.read_register<reg::gsts>()), afl ? 1U : 0U);
+    EXPECT_EQ(w.ask_write(nic, iova), w.fault(fault_condition::lgn_2));
+    const spec::fault_log_record first{w.memory.load(log_base), w.memory.load(log_base + 8)};
+    EXPECT_EQ(first.pending(), afl);
+    EXPECT_EQ(reg::fsts::apf::get(w.read_register<reg::fsts>()), afl ? 1U : 0U);
+    EXPECT_EQ(reg::fsts::ppf::get(w.read_register<reg::fsts>()), afl ? 0U : 1U);
+    return afl;
+  });
+}
+
+TEST(capability_bits, dt_says_whether_devices_may_ask_for_translations) {
+  over_random_parts([](random_world& w) -> std::uint64_t {
+    const bool dt = w.ecap().dt();
+    const std::uint64_t iova = w.some_page();
+    w.tables.attach(nic, random_world::domain, w.levels(), spec::translation_type::with_device_tlb);
+    w.tables.map(nic, iova, random_world::frame);
+    w.enable();
+    EXPECT_EQ(w.ask_read(nic, iova), dt ? w.to(random_world::frame) : w.fault(fault_condition::lct_4_2));
+    // What a device says is translated goes where it says, or nowhere.
+    const auto translated =
+        w.ask(nic, access_kind::read, random_world::frame, remap::address_type::translated);
+    EXPECT_EQ(translated.allowed, dt);
+    // And the queue knows, or does not, how to tell it of a change.
+    queue_driver queue(w);
+    queue.enable();
+    spec::device_tlb_descriptor change;
+    queue.run(change.set_source(nic).set_range(iova, 0));
+    EXPECT_EQ(w.invalidations.size(), dt ? 1U : 0U);
+    EXPECT_EQ(reg::fsts::iqe::get(w.read_register<reg::fsts>()), w.ecap().qi() && !dt ? 1U : 0U);
+    return dt;
+  });
+}
+
+TEST(capability_bits, dit_says_whose_invalidations_are_counted_together) {
+  over_random_parts(
+      [](random_world& w) -> std::uint64_t {
+        const bool dit = w.ecap().dit();
+        w.devices_answer = false;
+        w.enable();
+        queue_driver queue(w);
+        queue.enable();
+        // Two functions of one device, of which at most one may be told at a time.
+        spec::device_tlb_descriptor one;
+        spec::device_tlb_descriptor other;
+        one.set_source(nic).set_max_pending(1).set_range(0, 0);
+        other.set_source(disk).set_max_pending(1).set_range(0, 0);
+        if (dit) {
+          one.set_physical_source(nic);
+          other.set_physical_source(nic);
+        }
+        queue.submit(one, other);
+        w.run_to(w.wheel.now() + 2000);
+        EXPECT_EQ(w.invalidations.size(), dit ? 1U : 2U);
+        return dit;
+      },
+      [](remap::capabilities& caps) {
+        const bool dit = caps.ecap.sc();
+        caps.ecap.set_qi(true).set_dt(true).set_dit(dit);
+      });
+}
+
 // --- What is not there
 
 bool is_absent(const std::vector<models::compliance_row>& rows, std::string_view name) {

@@ -171,13 +171,13 @@ TEST(pipeline_edges, a_drain_waits_for_what_came_before_it_and_for_nothing_later
     EXPECT_TRUE(s.draining()) << "one is older";
     const std::uint64_t newer = s.unit.enter(false);
     if (at_once) {
-      s.unit.leave(older);
+      s.unit.leave(older, s.now_ps());
     } else {
       s.unit.answered(s.held[0], true, s.now_ps());
     }
     s.settle();
     EXPECT_FALSE(s.draining()) << "the other one is newer";
-    s.unit.leave(newer);
+    s.unit.leave(newer, s.now_ps());
   }
 }
 
@@ -190,11 +190,11 @@ TEST(pipeline_edges, requests_at_once_leave_in_any_order) {
     s.drain();
     s.settle();
     EXPECT_TRUE(s.draining());
-    s.unit.leave(first_first ? one : other);
+    s.unit.leave(first_first ? one : other, s.now_ps());
     s.settle();
     EXPECT_TRUE(s.draining()) << "the other is still inside";
-    s.unit.leave(0x7fffffff);
-    s.unit.leave(first_first ? other : one);
+    s.unit.leave(0x7fffffff, s.now_ps());
+    s.unit.leave(first_first ? other : one, s.now_ps());
     s.settle();
     EXPECT_FALSE(s.draining());
     EXPECT_FALSE(s.unit.has_work_in_flight());
