@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reference driver's operations against a unit of the DQ35JO, on the CPU's thread: register accesses,
-// polls, stores and flushes take their time. Kinds by how the unit is told: by registers; a queue will be
-// another kind.
+// The reference driver's operations against a unit, on the CPU's thread: register accesses, polls, stores and
+// flushes take their time. Kinds by how the unit is told: by registers, on the DQ35JO; by the queue, on the
+// synthetic board, whose wide unit has one.
 
 #include "bench_case.h"
 #include "driven_machine.h"
@@ -14,9 +14,17 @@ namespace vtd::bench {
 
 namespace {
 
-// Both behind the unit that serves all other devices, which knows page-selective invalidation.
-constexpr spec::source_id worker = spec::source_id::from_bdf(0, 0x19, 0);
-constexpr spec::source_id bystander = spec::source_id::from_bdf(0, 0x1f, 2);
+/// A board, and two functions on it, both behind the unit that serves all other devices, which knows
+/// page-selective invalidation.
+struct stage {
+  std::string board;
+  spec::source_id worker;
+  spec::source_id bystander;
+};
+const stage by_register{"dq35jo", spec::source_id::from_bdf(0, 0x19, 0),
+                        spec::source_id::from_bdf(0, 0x1f, 2)};
+const stage by_queue{"synthetic-wide", spec::source_id::from_bdf(1, 0, 0),
+                     spec::source_id::from_bdf(2, 0, 0)};
 
 constexpr std::uint64_t iova = 0x4000'0000;
 constexpr std::uint64_t pages = 512;
@@ -27,7 +35,8 @@ enum class operation : std::uint8_t { invalidate_page, invalidate_domain, map_un
 /// The unit's IOTLB is full with entries of another domain throughout.
 class driver_case final : public bench_case {
 public:
-  explicit driver_case(operation what) : what_(what), world_("dq35jo", {worker, bystander}) {}
+  driver_case(const stage& where, operation what)
+      : where_(where), what_(what), world_(where.board, {where.worker, where.bystander}) {}
   [[nodiscard]] std::uint64_t counted_items() const override { return 1024; }
   [[nodiscard]] bool verify() const override {
     const auto& unit = world_.unit(unit_);
@@ -45,12 +54,12 @@ private:
       // The last page stays free: it is what is mapped and unmapped, in a table that stays.
       d.map(*domain_, iova, frames_, (pages - 1) * spec::page_size);
       d.map(others, iova, world_.take_frames(iotlb_entries), iotlb_entries * spec::page_size);
-      d.attach(*domain_, {0, worker});
-      d.attach(others, {0, bystander});
-      driver_unit_ = d.unit_for({0, worker});
+      d.attach(*domain_, {0, where_.worker});
+      d.attach(others, {0, where_.bystander});
+      driver_unit_ = d.unit_for({0, where_.worker});
       id_ = domain_->id_on(driver_unit_->index()).value();
     });
-    unit_ = world_.machine().unit_of(worker);
+    unit_ = world_.machine().unit_of(where_.worker);
     do_items(16);
     world_.read_pages(1, iova, iotlb_entries);
     invalidations_ = world_.unit(unit_).statistics().invalidations - next_;
@@ -85,6 +94,7 @@ private:
             {"simulated_ns", static_cast<double>(platform::now_ps()) / 1000}};
   }
 
+  stage where_;
   operation what_;
   driven_machine world_;
   driver::domain* domain_ = nullptr;
@@ -99,15 +109,15 @@ private:
 } // namespace
 
 void add_driver_cases(case_list& cases) {
-  const auto add = [&cases](std::string name, std::string item, operation what) {
-    cases.push_back(
-        {std::move(name), std::move(item), [what] { return std::make_unique<driver_case>(what); }});
+  const auto add = [&cases](const std::string& name, const std::string& item, operation what) {
+    cases.push_back({name + "/register", item + ", told by registers",
+                     [what] { return std::make_unique<driver_case>(by_register, what); }});
+    cases.push_back({name + "/queued", item + ", told by the queue",
+                     [what] { return std::make_unique<driver_case>(by_queue, what); }});
   };
-  add("invalidate_page/register", "page-selective IOTLB invalidation by the driver",
-      operation::invalidate_page);
-  add("invalidate_domain/register", "domain-selective IOTLB invalidation by the driver",
-      operation::invalidate_domain);
-  add("map_unmap/register", "mapping and unmapping of a 4 KB page by the driver, with its invalidation",
+  add("invalidate_page", "page-selective IOTLB invalidation by the driver", operation::invalidate_page);
+  add("invalidate_domain", "domain-selective IOTLB invalidation by the driver", operation::invalidate_domain);
+  add("map_unmap", "mapping and unmapping of a 4 KB page by the driver, with its invalidation",
       operation::map_unmap);
 }
 

@@ -74,6 +74,7 @@ private:
         });
     dump_tables(unit);
     dump_caches(unit);
+    dump_queue(unit);
     line("");
   }
 
@@ -147,16 +148,57 @@ private:
     line(fmt::format("Context cache: {} of {} entries", caches.contexts().occupancy(),
                      caches.contexts().shape().entries));
     caches.contexts().for_each([this](std::uint64_t packed, const vtd::remap::context_value& value) {
-      line(fmt::format("    {} domain {}", to_string(vtd::remap::context_tag::source_of(packed)),
-                       value.domain_id));
+      line(fmt::format("    {} domain {}{}", to_string(vtd::remap::context_tag::source_of(packed)),
+                       value.domain_id, absence(value.absent)));
     });
-    line(fmt::format("IOTLB: {} of {} entries", caches.iotlb().occupancy(), caches.iotlb().shape().entries));
-    caches.iotlb().for_each([this](std::uint64_t packed, const vtd::remap::page_value& value) {
+    dump_pages("IOTLB", caches.iotlb());
+    if (caches.large_iotlb().shape().entries != 0) dump_pages("IOTLB of large pages", caches.large_iotlb());
+  }
+
+  void dump_pages(std::string_view name, const vtd::remap::translation_caches::page_cache& pages) {
+    line(fmt::format("{}: {} of {} entries", name, pages.occupancy(), pages.shape().entries));
+    pages.for_each([this](std::uint64_t packed, const vtd::remap::page_value& value) {
       using tag = vtd::remap::page_tag;
-      line(fmt::format("    domain {} {:#x} -> {:#x} {}{}", tag::domain_of(packed),
+      line(fmt::format("    domain {} {:#x} -> {:#x} {}{}{}", tag::domain_of(packed),
                        tag::number_of(packed) << spec::level_shift(value.level), value.page,
-                       value.read ? 'r' : '-', value.write ? 'w' : '-'));
+                       value.read ? 'r' : '-', value.write ? 'w' : '-', absence(value.absent)));
     });
+  }
+
+  // What caching mode keeps of an entry that is not there.
+  static std::string absence(spec::fault_condition condition) {
+    if (condition == spec::fault_condition::none) return {};
+    return fmt::format(" (absent: {})", spec::condition_info(condition).name);
+  }
+
+  // The last few descriptors before IQH, which were fetched, and those up to IQT, which were not.
+  void dump_queue(const vtd::dmar::unit& unit) {
+    namespace reg = spec::reg;
+    const auto& registers = unit.registers();
+    if (reg::gsts::qies::get(registers.read<reg::gsts>()) == 0) return;
+    const auto address = registers.read<reg::iqa>();
+    const std::uint64_t base = address & reg::iqa::address::mask;
+    const std::uint64_t size = spec::queue_bytes(static_cast<unsigned>(reg::iqa::qs::get(address)));
+    const std::uint64_t step = sizeof(spec::invalidation_descriptor) << reg::iqa::dw::get(address);
+    const std::uint64_t head = registers.read<reg::iqh>();
+    const std::uint64_t tail = registers.read<reg::iqt>();
+    const auto counts = unit.statistics();
+    line(fmt::format(
+        "Invalidation queue: {:#x}, {} places, head {:#x}, tail {:#x}; {} descriptors begun, {} waits", base,
+        size / step, head, tail, counts.descriptors, counts.waits));
+    constexpr std::uint64_t shown_before = 8;
+    for (std::uint64_t back = shown_before; back != 0; --back)
+      dump_descriptor(base, (head + size - back * step) % size, "fetched");
+    if (tail >= size || tail % step != 0) return;
+    for (std::uint64_t at = head; at != tail; at = (at + step) % size)
+      dump_descriptor(base, at, "to be fetched");
+  }
+
+  void dump_descriptor(std::uint64_t base, std::uint64_t at, std::string_view state) {
+    const std::uint64_t lo = word(base + at);
+    const std::uint64_t hi = word(base + at + sizeof(lo));
+    if (lo == 0 && hi == 0) return;
+    line(fmt::format("    {:#06x}  {:016x} {:016x}  {}", at, hi, lo, state));
   }
 
   struct run_of_pages {

@@ -30,7 +30,8 @@ int sc_main(int argc, char** argv) {
     if (app.get_subcommands().empty()) {
       const auto rest = app.remaining();
       std::cerr << "vtdsim: " << (rest.empty() ? "no verb given" : "unknown verb '" + rest.front() + "'")
-                << ", expected one of boards, run, lspci, dmar, dump, differential; see vtdsim --help\n";
+                << ", expected one of boards, run, lspci, dmar, dump, differential, compliance; see vtdsim "
+                   "--help\n";
       return 2;
     }
   } catch (const CLI::Success& asked) {

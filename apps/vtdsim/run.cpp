@@ -81,16 +81,29 @@ struct prepared {
   vtd::driver::omit forget;
 };
 
-vtd::driver::omit omissions(const std::vector<std::string>& names) {
+// Steps to forget. Those that a run never comes to are refused, or told to have no effect.
+vtd::driver::omit omissions(const std::vector<std::string>& names, run_result& result) {
+  using vtd::driver::occasion;
   vtd::driver::omit forget;
   for (const std::string& name : names) {
     const auto* const known = vtd::driver::find_omission(name);
     if (known == nullptr) {
       std::vector<std::string> steps;
-      for (const auto& each : vtd::driver::omissions())
-        steps.emplace_back(each.name);
+      for (const auto& each : vtd::driver::omissions()) {
+        if (each.when != occasion::replacement) steps.emplace_back(each.name);
+      }
       throw models::board_error("--forget " + name + ": no such step, " +
                                 models::name_hint(name, steps, steps.size()));
+    }
+    if (known->when == occasion::replacement) {
+      throw models::board_error("--forget " + name +
+                                ": the driver never replaces an entry that is present, it moves functions "
+                                "through \"not present\"; expected a step that it takes");
+    }
+    if (known->when != occasion::use) {
+      result.warnings.push_back({"forgotten-step", std::string(known->name) +
+                                                       ": a run unmaps nothing and takes no function back, "
+                                                       "so that it cannot show"});
     }
     forget.*(known->flag) = true;
   }
@@ -100,7 +113,7 @@ vtd::driver::omit omissions(const std::vector<std::string>& names) {
 prepared prepare(const run_options& options, run_result& result) {
   const auto directories = models::data_directories(options.data_directory);
   prepared out{models::load_board(options.board, directories), {}, {}, 0, {}};
-  out.forget = omissions(options.forget);
+  out.forget = omissions(options.forget, result);
   if (!options.acpi_file.empty()) {
     out.table = read_bytes(options.acpi_file);
     vtd::driver::dmar_info info;
@@ -220,6 +233,7 @@ void collect_units(models::root_complex& machine, run_result& result) {
     out.invalidations = n.invalidations;
     const auto& caches = hardware.translator().caches();
     out.caches = {cache_of(caches.contexts()), cache_of(caches.iotlb())};
+    if (caches.large_iotlb().shape().entries != 0) out.caches.push_back(cache_of(caches.large_iotlb()));
     for (unsigned level = 2; level <= 4; ++level) {
       if (caches.tables(level).shape().entries != 0) out.caches.push_back(cache_of(caches.tables(level)));
     }
@@ -418,7 +432,8 @@ run_result run(const run_options& options, const line_sink& say) {
         std::make_unique<fault_keeper>(machine.unit_data(i).name, machine.wheel().timebase(), result.faults));
     hardware.set_fault_observer(keepers.back().get());
     hardware.set_walk_observer(&checker);
-    if (hardware.config().caps.ecap.c()) checker.declare_coherent(hardware.name());
+    if (hardware.config().caps.ecap.c() && !machine.unit_data(i).hidden_incoherent)
+      checker.declare_coherent(hardware.name());
   }
   std::optional<machine_trace> trace;
   if (options.trace) trace.emplace(*options.trace, result, machine);

@@ -2,6 +2,7 @@
 #include "vtdsim/verbs.h"
 
 #include "vtdsim/acpi_import.h"
+#include "vtdsim/compliance.h"
 #include "vtdsim/differential/verb.h"
 #include "vtdsim/dump.h"
 #include "vtdsim/report_html.h"
@@ -267,8 +268,10 @@ int run_verb(const run_options& options, const json_option& as_json, const std::
 
 std::string steps_to_forget() {
   std::string out = "Steps that --forget takes:";
-  for (const auto& each : vtd::driver::omissions())
-    out += fmt::format("\n  {:<32} {}", each.name, each.text);
+  for (const auto& each : vtd::driver::omissions()) {
+    if (each.when != vtd::driver::occasion::replacement)
+      out += fmt::format("\n  {:<32} {}", each.name, each.text);
+  }
   return out;
 }
 
@@ -419,6 +422,21 @@ void add_verbs(CLI::App& app, int& status) {
     for (const std::string& each : what->settings)
       what->options.settings.push_back(setting_of(each));
     std::cout << dump_machine(what->options);
+  });
+
+  auto* compliance =
+      app.add_subcommand("compliance", "what of VT-d is implemented, and who says that it is right");
+  struct compliance_arguments {
+    bool markdown = false;
+    json_option as_json;
+  };
+  const auto report = std::make_shared<compliance_arguments>();
+  compliance->add_flag("--markdown", report->markdown, "the page docs/compliance.md");
+  report->as_json.add(*compliance);
+  compliance->callback([=] {
+    if (report->as_json.wanted()) report->as_json.write(compliance_json());
+    if (report->as_json.to_stdout()) return;
+    std::cout << (report->markdown ? compliance_markdown() : compliance_text());
   });
 
   add_differential_verb(app, status);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which capability bits of real parts the model takes away because their feature is not built yet: advertised
-// means implemented.
+// means implemented. What is built is said in models/compliance.
 
 #include "vtd/models/board.h"
+#include "vtd/models/compliance.h"
+#include "vtd/spec/registers.h"
 
 #include <string_view>
 
@@ -10,38 +12,33 @@ namespace vtd::models {
 
 namespace {
 
-template <class Field>
-void mask(std::uint64_t& value, std::string_view name, std::vector<std::string>* masked) {
-  if (Field::get(value) == 0) return;
-  value = Field::set(value, 0);
-  if (masked != nullptr) masked->emplace_back(name);
+std::uint64_t without_absent(std::uint64_t value, std::string_view prefix,
+                             const spec::register_layout& layout, std::vector<std::string>* masked) {
+  const auto take_away = [&](std::uint64_t bits, std::string_view name) {
+    if ((value & bits) == 0) return;
+    value &= ~bits;
+    if (masked != nullptr) masked->emplace_back(name);
+  };
+  for (const spec::field_row& field : layout.fields) {
+    if (capability_status(std::string(prefix) + std::string(field.name)) == compliance_status::absent)
+      take_away(field.mask(), field.name);
+  }
+  take_away(layout.reserved(), "reserved bits");
+  return value;
 }
 
 } // namespace
 
 spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked) {
-  spec::cap out = real;
-  mask<spec::cap::cm_field>(out.value, "CM", masked);
-  mask<spec::cap::fl1gp_field>(out.value, "FL1GP", masked);
-  mask<spec::cap::pi_field>(out.value, "PI", masked);
-  mask<spec::cap::fl5lp_field>(out.value, "FL5LP", masked);
-  mask<spec::cap::ecmds_field>(out.value, "ECMDS", masked);
-  mask<spec::cap::esirtps_field>(out.value, "ESIRTPS", masked);
-  return out;
+  return spec::cap{without_absent(real.value, "CAP.", spec::reg::cap_reg::layout, masked)};
 }
 
 spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked) {
-  spec::ecap out = real;
+  spec::ecap out{without_absent(real.value, "ECAP.", spec::reg::ecap_reg::layout, masked)};
   // Devices are told by the queue alone (VT-d 6.5.2.5).
-  if (!out.qi()) mask<spec::ecap::dt_field>(out.value, "DT", masked);
-  mask<spec::ecap::ir_field>(out.value, "IR", masked);
-  mask<spec::ecap::eim_field>(out.value, "EIM", masked);
-  mask<spec::ecap::mhmv_field>(out.value, "MHMV", masked);
-  // Everything of revision 2 and later, up to the highest bit.
-  constexpr std::uint64_t later = ~std::uint64_t{0} << 24;
-  if ((out.value & later) != 0) {
-    out.value &= ~later;
-    if (masked != nullptr) masked->emplace_back("bits 63:24 (revision 2 and later)");
+  if (out.dt() && !out.qi()) {
+    out.set_dt(false);
+    if (masked != nullptr) masked->emplace_back("DT");
   }
   return out;
 }

@@ -2,6 +2,7 @@
 #include "vtd/models/board_loader.h"
 
 #include "json_reader.h"
+#include "vtd/dmar/register_file.h"
 #include "vtd/host/sparse_memory.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
@@ -293,8 +294,18 @@ unit_description unit_of(const json_node& node) {
   out.include_all = optional_flag(o, "include_all");
   out.scopes = scopes_of(o);
   out.hidden_write_buffer = flag_or(o, "hidden_write_buffer", false, "nothing is known of such a need");
+  out.hidden_incoherent = flag_or(o, "hidden_incoherent", false, "nothing is known of such a part");
   out.protect_translated =
       flag_or(o, "protect_translated", false, "parts of VER 1.0 may or may not check translated requests");
+  if (const auto size = o.find("protected_region_size")) {
+    out.protected_region_size = size->known_whole();
+    const std::uint64_t bytes = out.protected_region_size;
+    if (!std::has_single_bit(bytes) || bytes < spec::page_size || bytes > std::uint64_t{1} << 31)
+      size->plain().reject("a power of two, 4 KB to 2 GB");
+  } else {
+    out.protected_region_size = {std::uint64_t{1} << dmar::usual_protected_region_shift, confidence::assumed,
+                                 "the size of a large page; no source tells the granularity"};
+  }
   o.finish();
   return out;
 }

@@ -6,6 +6,7 @@
 #include "vtd/spec/dmar_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -74,6 +75,8 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   // Each cache draws from its own generator; the place in this list is part of its seed.
   out.caches.context = shape_of(timing.context, seed * 8 + 0);
   out.caches.iotlb = shape_of(timing.iotlb, seed * 8 + 1);
+  out.caches.large_iotlb = shape_of(timing.large_iotlb, seed * 8 + 6);
+  out.caches.large_pages_in_pieces = timing.large_pages_in_pieces.value;
   out.caches.pde = shape_of(timing.pde, seed * 8 + 2);
   out.caches.pdpe = shape_of(timing.pdpe, seed * 8 + 3);
   out.caches.pml4 = shape_of(timing.pml4, seed * 8 + 4);
@@ -100,6 +103,7 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.event_message = timing.cycles(timing.event_message);
   out.whole_domain_tables = timing.whole_domain_tables;
   out.protect_translated = unit.protect_translated;
+  out.protected_region_shift = static_cast<unsigned>(std::countr_zero(unit.protected_region_size.value));
   out.hidden_write_buffer = unit.hidden_write_buffer;
   out.ports = ports;
   return out;
@@ -111,7 +115,8 @@ std::uint64_t root_complex::memory_size(const board& from) {
 }
 
 root_complex::root_complex(const sc_core::sc_module_name& name, const board& from,
-                           const timing_preset& timing, std::uint64_t seed, unsigned extra_ports)
+                           const timing_preset& timing, std::uint64_t seed, unsigned extra_ports,
+                           bool injectors)
     : sc_module(name), board_(from), timing_(timing), wheel_("wheel", engine::clock{timing.clock_period}),
       store_(memory_size(from)), stores_(store_, store_configuration(from, timing)), pci_(from.pci),
       ports_mechanism_(pci_), ecam_(pci_, from.pci.ecam_base, from.pci.ecam_last_bus),
@@ -138,7 +143,7 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
   pci_.set_up_as_firmware();
   bus_.register_b_transport(this, &root_complex::bus_transport);
   cpu_.bus.bind(bus_);
-  build_units(seed, std::max(upstream_ports_, 1U));
+  build_units(seed, std::max(upstream_ports_, 1U), injectors);
   build_bypass(std::max(upstream_ports_, 1U));
   pci_.for_each([this, seed](pci_topology::function& f) {
     if (f.description().model != "dma_engine") return;
@@ -162,7 +167,7 @@ root_complex::root_complex(const sc_core::sc_module_name& name, const board& fro
   route_scopes();
 }
 
-void root_complex::build_units(std::uint64_t seed, unsigned upstream_ports) {
+void root_complex::build_units(std::uint64_t seed, unsigned upstream_ports, bool injectors) {
   for (std::size_t index = 0; index < board_.units.size(); ++index) {
     const unit_description& data = board_.units[index];
     const std::string name = "unit_" + std::to_string(index) + "_" + data.name;
@@ -172,10 +177,23 @@ void root_complex::build_units(std::uint64_t seed, unsigned upstream_ports) {
     for (unsigned port = 0; port < upstream_ports; ++port) {
       router_.to_unit(static_cast<unsigned>(index), port).bind(unit.upstream[port]);
     }
-    unit.memory.bind(memory_.ports[index]);
     unit.interrupts.bind(interrupts_.ports[index]);
-    to_registers_[index].bind(unit.registers);
     unit.devices.bind(messages_.from_units[index]);
+    if (data.hidden_incoherent) memory_.never_snoop(static_cast<unsigned>(index));
+    if (injectors) {
+      const std::uint64_t first_seed = seed * 128 + 2 * index;
+      memory_faults_.push_back(std::make_unique<platform::fault_injector>((name + "_memory_faults").c_str(),
+                                                                          host::fault_plan{first_seed}));
+      register_faults_.push_back(std::make_unique<platform::fault_injector>(
+          (name + "_register_faults").c_str(), host::fault_plan{first_seed + 1}));
+      unit.memory.bind(memory_faults_.back()->port);
+      memory_faults_.back()->next.bind(memory_.ports[index]);
+      to_registers_[index].bind(register_faults_.back()->port);
+      register_faults_.back()->next.bind(unit.registers);
+    } else {
+      unit.memory.bind(memory_.ports[index]);
+      to_registers_[index].bind(unit.registers);
+    }
     unit.set_write_buffer(&cpu_);
   }
 }

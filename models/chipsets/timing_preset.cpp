@@ -53,6 +53,8 @@ void visit_parameters(Preset& p, Visit visit) {
   visit(text("clock.period"), period, p.clock_period);
   visit_cache("context", p.context, visit);
   visit_cache("iotlb", p.iotlb, visit);
+  visit_cache("large_iotlb", p.large_iotlb, visit);
+  visit(text("large_pages_in_pieces"), yes_or_no, p.large_pages_in_pieces);
   visit_cache("pml5", p.pml5, visit);
   visit_cache("pml4", p.pml4, visit);
   visit_cache("pdpe", p.pdpe, visit);
@@ -245,6 +247,7 @@ void check_preset(const timing_preset& preset) {
   const std::string place = "preset " + preset.name;
   check_cache(place, "context", preset.context);
   check_cache(place, "iotlb", preset.iotlb);
+  check_cache(place, "large_iotlb", preset.large_iotlb);
   check_cache(place, "pml5", preset.pml5);
   check_cache(place, "pml4", preset.pml4);
   check_cache(place, "pdpe", preset.pdpe);

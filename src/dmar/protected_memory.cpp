@@ -11,7 +11,7 @@ void protected_memory::latch(bool enabled) {
   high_ = {};
   if (!enabled) return;
   // The low bits of a limit read 0 and count as ones (VT-d 10.4.18, 10.4.20).
-  const std::uint64_t below = spec::low_bits(register_file::protected_region_shift);
+  const std::uint64_t below = registers_.below_protected_region();
   if (registers_.has<reg::plmbase>()) {
     low_ = {registers_.read<reg::plmbase>(), registers_.read<reg::plmlimit>() | below};
   }

@@ -7,7 +7,8 @@ namespace vtd::dmar {
 
 namespace reg = spec::reg;
 
-register_file::register_file(const remap::capabilities& caps) : caps_(caps) {
+register_file::register_file(const remap::capabilities& caps, unsigned protected_region_shift)
+    : caps_(caps), protected_region_shift_(protected_region_shift) {
   dwords_.resize(spec::register_block_bytes(caps_.cap, caps_.ecap) / 4);
   for_each([this](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t) {
     const std::uint64_t gone = unimplemented(layout);
@@ -44,7 +45,6 @@ spec::spec_revision register_file::revision() const {
 // Bits that a capability takes away read 0 and ignore writes (VT-d 10.4).
 std::uint64_t register_file::unimplemented(const spec::register_layout& layout) const {
   const std::uint64_t beyond_host = ~spec::low_bits(caps_.host_address_width);
-  const std::uint64_t below_region = spec::low_bits(protected_region_shift);
   switch (layout.base) {
   case spec::register_base::block:
     break;
@@ -67,10 +67,10 @@ std::uint64_t register_file::unimplemented(const spec::register_layout& layout) 
     return caps_.ecap.eim() ? 0 : reg::fedata::eimd::mask;
   case reg::plmbase::offset:
   case reg::plmlimit::offset:
-    return below_region;
+    return below_protected_region();
   case reg::phmbase::offset:
   case reg::phmlimit::offset:
-    return below_region | beyond_host;
+    return below_protected_region() | beyond_host;
   case reg::iqa::offset:
     // VT-d 6.5.2: descriptors of 256 bits came with the modes that need them.
     return beyond_host | (caps_.ecap.smts() || caps_.ecap.adms() ? 0 : reg::iqa::dw::mask);

@@ -11,7 +11,8 @@ using engine::cycle;
 using engine::picoseconds;
 
 unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
-    : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()), registers_(config_.caps),
+    : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()),
+      registers_(config_.caps, config_.protected_region_shift),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()), pipeline_(config_, translator_, state_, *this, ports),
       faults_(config_, registers_, pipeline_, ports),
@@ -204,12 +205,12 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   }
   const remap::translation_caches& caches = translator_.caches();
   const remap::context_value* context = caches.contexts().peek(remap::context_tag{access.source});
-  if (context == nullptr || context->type == spec::translation_type::pass_through ||
-      access.address >> context->input_width != 0) {
+  if (context == nullptr || context->absent != spec::fault_condition::none ||
+      context->type == spec::translation_type::pass_through || access.address >> context->input_width != 0) {
     return {};
   }
   const remap::page_value* page = caches.peek_page(context->domain_id, access.address);
-  if (page == nullptr) return {};
+  if (page == nullptr || page->absent != spec::fault_condition::none) return {};
   const bool checks_output = translator_.rules().caps().output_range_check;
   // The page whole, or what of it holds the address.
   for (const std::uint64_t bytes : {spec::level_size(page->level), spec::page_size}) {

@@ -218,11 +218,7 @@ void driver::stop() {
 void driver::map_reserved_regions() {
   for (const reserved_region_info& region : table_.reserved_regions) {
     if (!region.usable) continue;
-    std::vector<function_address> users;
-    for (const scope_info& scope : region.scopes) {
-      for (const function_address& user : resolve(region.segment, scope))
-        users.push_back(user);
-    }
+    const std::vector<function_address> users = users_of(region);
     if (users.empty()) {
       machine_.log(
           printed("DMAR: RMRR 0x%" PRIx64 ": no device of its scope is there, left out", region.base));
@@ -352,9 +348,10 @@ void driver::attach(domain& to, const function_address& who) {
                          to_string(other->address) + ", which is in domain " + owner->name());
     }
   }
-  if (domain_of(who) != nullptr) detach(who);
+  const page_ranges brought = bring_regions(to, who);
   std::vector<spec::source_id> installed;
   try {
+    if (domain_of(who) != nullptr) detach(who);
     for (const spec::source_id id : ids) {
       if (owners_.contains({which->index(), id})) continue;
       installed.push_back(id);
@@ -369,6 +366,7 @@ void driver::attach(domain& to, const function_address& who) {
     all_of_them entries;
     for (const spec::source_id id : installed)
       entries.run([&] { remove(*which, id); });
+    entries.run([&] { unmap_regions(to, brought); });
     throw;
   }
   attached_[{who.segment, who.id}] = &to;
@@ -418,6 +416,7 @@ void driver::detach(const function_address& who) {
   const pci_function* const function = find(who);
   const auto found = attached_.find({who.segment, who.id});
   if (function == nullptr || found == attached_.end()) return;
+  domain& from = *found->second;
   attached_.erase(found);
   unit* const which = unit_for(who);
   all_of_them entries; // the device must not keep an alias because the unit did not answer for another
@@ -432,6 +431,7 @@ void driver::detach(const function_address& who) {
     if (!needed) entries.run([&] { remove(*which, id); });
   }
   entries.rethrow();
+  take_regions(from, who);
   machine_.log(printed("DMAR: %s: %s detached", which->name().c_str(), to_string(who).c_str()));
 }
 

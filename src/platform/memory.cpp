@@ -22,7 +22,7 @@ memory::memory(const sc_core::sc_module_name& name, host::store_path& path, cons
     : sc_module(name), ports("ports", port_count), path_(path),
       timing_(timing), times_{sc_core::SC_ZERO_TIME, to_sc_time(timing.read), to_sc_time(timing.write),
                               to_sc_time(timing.table_read)},
-      direct_given_(port_count) {
+      direct_given_(port_count), never_snooped_(port_count) {
   for (unsigned port = 0; port < port_count; ++port) {
     ports[port].serve(*this, static_cast<int>(port));
   }
@@ -65,8 +65,13 @@ inline tlm::tlm_response_status memory::refusal(const tlm::tlm_generic_payload& 
   return tlm::TLM_OK_RESPONSE;
 }
 
+// The invalidation queue is coherent whatever a part does with its tables (VT-d 6.5.2).
+inline bool memory::meets_cache(int port, const table_read_extension& what) const {
+  return what.coherent && (what.queue_fetch || !never_snooped_[static_cast<std::size_t>(port)]);
+}
+
 // Moves the data and sets the response.
-memory::kind memory::access(tlm::tlm_generic_payload& trans) {
+memory::kind memory::access(int port, tlm::tlm_generic_payload& trans) {
   const std::uint64_t address = trans.get_address();
   const unsigned bytes = trans.get_data_length();
   if (const auto status = refusal(trans); status != tlm::TLM_OK_RESPONSE) {
@@ -81,7 +86,7 @@ memory::kind memory::access(tlm::tlm_generic_payload& trans) {
     what = kind::table_read;
     std::array<std::uint64_t, 4> words;
     const std::size_t count = std::min<std::size_t>(bytes / 8, words.size());
-    ok = ok && path_.table_read(address, std::span(words).first(count), table->coherent);
+    ok = ok && path_.table_read(address, std::span(words).first(count), meets_cache(port, *table));
     if (ok) std::memcpy(trans.get_data_ptr(), words.data(), count * 8);
   } else if (trans.get_byte_enable_ptr() != nullptr) {
     if (trans.is_write()) what = kind::write;
@@ -114,11 +119,11 @@ bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
   return true;
 }
 
-void memory::transport(int /*port*/, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
-  delay += time_of(access(trans));
+void memory::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
+  delay += time_of(access(port, trans));
 }
 
-tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
+tlm::tlm_sync_enum memory::forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                          sc_core::sc_time& delay) {
   if (phase != tlm::BEGIN_REQ) return tlm::TLM_COMPLETED;
   const engine::picoseconds now = now_ps();
@@ -127,14 +132,14 @@ tlm::tlm_sync_enum memory::forward_phase(int /*port*/, tlm::tlm_generic_payload&
     start = std::max(start, free_at_);
     free_at_ = start + timing_.interval;
   }
-  delay = time_of(access(trans));
+  delay = time_of(access(port, trans));
   if (start != now) delay += to_sc_time(start - now);
   return tlm::TLM_COMPLETED;
 }
 
-unsigned memory::debug(int /*port*/, tlm::tlm_generic_payload& trans) {
+unsigned memory::debug(int port, tlm::tlm_generic_payload& trans) {
   const table_read_extension* const table = trans.get_extension<table_read_extension>();
-  if (table != nullptr && !table->coherent) {
+  if (table != nullptr && !meets_cache(port, *table)) {
     return path_.memory().read(trans.get_address(), bytes_of(trans)) ? trans.get_data_length() : 0;
   }
   const bool ok = trans.is_write() ? path_.debug_write(trans.get_address(), bytes_of(trans))

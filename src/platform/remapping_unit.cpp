@@ -65,10 +65,11 @@ bool is_zero_length_read(const tlm::tlm_generic_payload& trans) {
 
 } // namespace
 
-unit_transaction& remapping_unit::table_payload(std::uint64_t address, unsigned bytes, bool coherent) {
+table_read_transaction& remapping_unit::table_payload(std::uint64_t address, unsigned bytes, bool coherent) {
   table_read_transaction& read = table_pool_.take();
   read.words = {};
   read.mark.coherent = coherent;
+  read.mark.queue_fetch = false;
   prepare(read, tlm::TLM_READ_COMMAND, address, reinterpret_cast<unsigned char*>(read.words.data()), bytes);
   return read;
 }
@@ -537,15 +538,17 @@ bool remapping_unit::read_table(unsigned walker, std::uint64_t address, unsigned
 
 // The queue and the status of waits are always coherent (VT-d 6.5.2).
 bool remapping_unit::read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) {
-  return send(memory, table_payload(address, bytes, true), unit_ticket::kind::descriptor, tag);
+  table_read_transaction& read = table_payload(address, bytes, true);
+  read.mark.queue_fetch = true;
+  return send(memory, read, unit_ticket::kind::descriptor, tag);
 }
 
 bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint32_t data) {
-  return send(memory, dword_write(address, data), unit_ticket::kind::status, tag);
+  return send(memory, dword_write(status_pool_.take(), address, data), unit_ticket::kind::status, tag);
 }
 
 void remapping_unit::send_message(const spec::msi_message& message) {
-  send(interrupts, dword_write(message.address, message.data), unit_ticket::kind::message, 0);
+  send(interrupts, dword_write(pool_.take(), message.address, message.data), unit_ticket::kind::message, 0);
 }
 
 // The log is always coherent, too (VT-d 7.3.2).
@@ -588,8 +591,8 @@ tlm::tlm_sync_enum remapping_unit::message_phase(tlm::tlm_generic_payload& trans
   return tlm::TLM_COMPLETED;
 }
 
-unit_transaction& remapping_unit::dword_write(std::uint64_t address, std::uint32_t data) {
-  unit_transaction& out = pool_.take();
+unit_transaction& remapping_unit::dword_write(unit_transaction& out, std::uint64_t address,
+                                              std::uint32_t data) {
   out.ticket.original = nullptr;
   out.words[0] = data;
   prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),

@@ -13,7 +13,8 @@ void page_walk::begin(std::uint64_t root_table) {
 
 void page_walk::feed_root(const table_rules& rules, const table_words& words) {
   const spec::root_entry entry{words.lo(), words.hi()};
-  if (const auto condition = rules.judge(entry); condition != fault_condition::none) return stop(condition);
+  if (const auto condition = rules.judge(entry); condition != fault_condition::none)
+    return stop_without_context(rules, condition);
   // VT-d 9.3: device and function select the context entry.
   want(table_kind::context,
        entry.context_table() + std::uint64_t{access_.source.devfn()} * sizeof(spec::context_entry));
@@ -23,17 +24,30 @@ void page_walk::feed_context(const table_rules& rules, const table_words& words)
   const spec::context_entry entry{words.lo(), words.hi()};
   // FPD counts even in an entry that is not present (VT-d 9.3).
   fault_processing_disable_ = entry.fault_processing_disable();
-  if (const auto condition = rules.judge(entry); condition != fault_condition::none) return stop(condition);
+  if (const auto condition = rules.judge(entry); condition != fault_condition::none)
+    return stop_without_context(rules, condition);
   if (const auto condition = table_rules::judge_type(entry.translation_type(), access_.type);
       condition != fault_condition::none) {
     return stop(condition);
   }
-  if (const auto condition = rules.judge_width(entry.address_width()); condition != fault_condition::none) {
-    return stop(condition);
-  }
+  if (const auto condition = rules.judge_width(entry.address_width()); condition != fault_condition::none)
+    return stop_without_context(rules, condition);
   context_ = rules.decode(entry);
   fetched_context_ = true;
   enter_context(rules);
+}
+
+// The entry itself is to blame: with caching mode that is kept, under domain-id 0 (VT-d 6.1).
+void page_walk::stop_without_context(const table_rules& rules, fault_condition condition) {
+  if (rules.keeps_absent()) {
+    context_ = {};
+    context_.type = spec::translation_type::reserved;
+    context_.fault_processing_disable = fault_processing_disable_;
+    context_.absent = condition;
+    knows_context_ = true;
+    fetched_context_ = true;
+  }
+  stop(condition);
 }
 
 } // namespace vtd::remap

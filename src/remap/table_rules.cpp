@@ -10,6 +10,7 @@ using spec::translation_type;
 
 table_rules::table_rules(const capabilities& caps)
     : caps_(caps), zero_length_reads_(caps.cap.zlr()), snoop_control_(caps.ecap.sc()),
+      keeps_absent_(caps.cap.cm() && caps.caches_absent),
       root_reserved_(spec::root_entry::reserved(caps.host_address_width)),
       context_reserved_(
           spec::context_entry::reserved(caps.host_address_width, caps.cap.domain_id_bits(), caps.ecap.ch())) {

@@ -6,17 +6,35 @@
 namespace vtd::remap {
 
 translation_caches::translation_caches(const cache_shapes& shapes)
-    : contexts_("context_cache", shapes.context),
-      iotlb_("iotlb", shapes.iotlb), tables_{table_cache{"pde_cache", shapes.pde},
-                                             table_cache{"pdpe_cache", shapes.pdpe},
-                                             table_cache{"pml4_cache", shapes.pml4},
-                                             table_cache{"pml5_cache", shapes.pml5}},
+    : contexts_("context_cache", shapes.context), iotlb_("iotlb", shapes.iotlb),
+      large_("large_iotlb", shapes.large_pages_in_pieces ? cache_shape{} : shapes.large_iotlb),
+      tables_{table_cache{"pde_cache", shapes.pde}, table_cache{"pdpe_cache", shapes.pdpe},
+              table_cache{"pml4_cache", shapes.pml4}, table_cache{"pml5_cache", shapes.pml5}},
       has_tables_(std::any_of(tables_.begin(), tables_.end(),
-                              [](const table_cache& t) { return t.shape().entries != 0; })) {}
+                              [](const table_cache& t) { return t.shape().entries != 0; })),
+      has_large_(large_.shape().entries != 0), in_pieces_(shapes.large_pages_in_pieces) {}
+
+std::uint64_t translation_caches::fill_larger_page(std::uint16_t domain, std::uint64_t address,
+                                                   const page_value& value) {
+  if (value.level > max_leaf_level) return 0;
+  if (in_pieces_ && value.absent == spec::fault_condition::none) {
+    page_value piece = value;
+    piece.level = 1;
+    piece.page |= address & (spec::level_size(value.level) - 1) & ~(spec::page_size - 1);
+    return fill_page(domain, address, piece);
+  }
+  page_cache& array = pages(value.level);
+  const page_tag tag = page_tag::of(domain, address, value.level);
+  if (array.peek(tag) == nullptr && array.shape().entries != 0) ++larger_pages_;
+  const std::uint64_t left = array.fill(tag, value);
+  if (left != 0 && page_tag::level_of(left) > 1) --larger_pages_;
+  return left;
+}
 
 page_value* translation_caches::lookup_any_size(std::uint16_t domain, std::uint64_t address) {
   for (unsigned level = 1; level <= max_leaf_level; ++level) {
-    if (page_value* found = iotlb_.lookup_if_present(page_tag::of(domain, address, level))) return found;
+    if (page_value* found = pages(level).lookup_if_present(page_tag::of(domain, address, level)))
+      return found;
   }
   iotlb_.count_miss();
   return nullptr;
@@ -24,7 +42,7 @@ page_value* translation_caches::lookup_any_size(std::uint16_t domain, std::uint6
 
 const page_value* translation_caches::peek_page(std::uint16_t domain, std::uint64_t address) const {
   for (unsigned level = 1; level <= max_leaf_level; ++level) {
-    if (const page_value* found = iotlb_.peek(page_tag::of(domain, address, level))) return found;
+    if (const page_value* found = pages(level).peek(page_tag::of(domain, address, level))) return found;
   }
   return nullptr;
 }
@@ -71,7 +89,9 @@ std::size_t translation_caches::invalidate_contexts_of_source(spec::source_id so
 }
 
 std::size_t translation_caches::invalidate_all_pages() {
-  std::size_t removed = iotlb_.invalidate_if([](std::uint64_t, const page_value&) { return true; });
+  std::size_t removed = 0;
+  for (page_cache* const array : {&iotlb_, &large_})
+    removed += array->invalidate_if([](std::uint64_t, const page_value&) { return true; });
   for (table_cache& array : tables_) {
     removed += array.invalidate_if([](std::uint64_t, const table_value&) { return true; });
   }
@@ -83,7 +103,7 @@ std::size_t translation_caches::invalidate_pages_of_domain(std::uint16_t domain)
   const auto of_domain = [domain](std::uint64_t packed, const auto&) {
     return page_tag::domain_of(packed) == domain;
   };
-  std::size_t removed = iotlb_.invalidate_if(of_domain);
+  std::size_t removed = iotlb_.invalidate_if(of_domain) + large_.invalidate_if(of_domain);
   for (table_cache& array : tables_)
     removed += array.invalidate_if(of_domain);
   recount_larger_pages();
@@ -93,9 +113,10 @@ std::size_t translation_caches::invalidate_pages_of_domain(std::uint16_t domain)
 std::size_t translation_caches::invalidate_pages(std::uint16_t domain, const page_range& range,
                                                  bool leaf_only, bool whole_domain_tables) {
   // A page smaller than the cached superpage that contains it drops the whole superpage (VT-d 6.5.1.2).
-  std::size_t removed = iotlb_.invalidate_if([&](std::uint64_t packed, const page_value& value) {
+  const auto in_range = [&](std::uint64_t packed, const page_value& value) {
     return page_tag::domain_of(packed) == domain && range.touches(page_tag::number_of(packed), value.level);
-  });
+  };
+  std::size_t removed = iotlb_.invalidate_if(in_range) + large_.invalidate_if(in_range);
   recount_larger_pages();
   if (leaf_only) return removed;
   for (unsigned level = 2; level <= max_cached_level; ++level) {
@@ -110,14 +131,17 @@ std::size_t translation_caches::invalidate_pages(std::uint16_t domain, const pag
 void translation_caches::recount_larger_pages() {
   if (larger_pages_ == 0) return;
   larger_pages_ = 0;
-  iotlb_.for_each([this](std::uint64_t, const page_value& value) {
-    if (value.level > 1) ++larger_pages_;
-  });
+  for (const page_cache* const array : {&iotlb_, &large_}) {
+    array->for_each([this](std::uint64_t, const page_value& value) {
+      if (value.level > 1) ++larger_pages_;
+    });
+  }
 }
 
 void translation_caches::clear_statistics() {
   contexts_.clear_statistics();
   iotlb_.clear_statistics();
+  large_.clear_statistics();
   for (table_cache& array : tables_)
     array.clear_statistics();
 }

@@ -181,7 +181,8 @@ TEST(benchmark_cases, the_board_is_under_the_traffic_of_all_its_devices) {
 
 TEST(benchmark_cases, the_drivers_operations_invalidate_once_each) {
   for (const char* const name :
-       {"invalidate_page/register", "invalidate_domain/register", "map_unmap/register"}) {
+       {"invalidate_page/register", "invalidate_domain/register", "map_unmap/register",
+        "invalidate_page/queued", "invalidate_domain/queued", "map_unmap/queued"}) {
     // A process is one elaboration: the machine of one goes before the next comes.
     const pid_t child = fork();
     if (child == 0) {

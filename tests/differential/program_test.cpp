@@ -34,7 +34,7 @@ TEST(program, a_series_visits_every_variant_and_every_kind_of_step) {
       kinds.insert(each.kind);
   }
   EXPECT_EQ(variants.size(), all_variants().size());
-  EXPECT_EQ(kinds.size(), 6U);
+  EXPECT_EQ(kinds.size(), 7U);
 }
 
 TEST(program, what_is_printed_can_be_read_again) {
@@ -60,6 +60,7 @@ TEST(program, a_line_that_is_no_step_is_refused_with_its_place) {
   refused("dma 9 read 0 0 1", "'9'");
   refused("dma 0 copy 0 0 1", "copy");
   refused("dma 0 read 0 0xff0 64", "'64'");
+  refused("append 257 0x5 0x0", "'257'");
   refused("reset now", "now");
   refused("variant tall", "tall");
   EXPECT_THROW((void)parse_program("reset\n"), std::invalid_argument);

@@ -39,6 +39,9 @@ TEST(qemu, three_hundred_random_programs_agree) {
   EXPECT_GT(document["operations"], 10000);
   EXPECT_GT(document["dmas"], 1000);
   EXPECT_GT(document["faults"]["LSL.2"], 0);
+  for (const char* kind :
+       {"context cache", "IOTLB", "interrupt entry cache", "wait", "wait, status", "refused"})
+    EXPECT_GT(document["descriptors"][kind], 0) << kind;
 }
 
 TEST(qemu, a_difference_that_nobody_explains_is_made_small_and_fails) {
@@ -104,13 +107,32 @@ protected:
   void dma(bool to_memory, std::uint64_t address, std::uint32_t bytes = 16) {
     made.steps.push_back({.kind = step_kind::dma, .what = {0, to_memory, address, 0, bytes}, .note = ""});
   }
+  void queue_on() {
+    write(reg::iqa::offset, 8, layout::queue);
+    write(reg::gcmd::offset, 4, reg::gcmd::qie::mask);
+  }
+  void submit(const spec::invalidation_descriptor& what) {
+    made.steps.push_back({.kind = step_kind::submit, .address = what.lo, .value = what.hi, .note = ""});
+  }
+  static spec::wait_descriptor wait(std::uint64_t status = layout::data) {
+    return spec::wait_descriptor{}.set_status_write(true).set_status_address(status).set_status_data(0x5a5a);
+  }
   void free_record() {
     write(made.how->capabilities().cap.fault_record_offset() + 12, 4, reg::frcd_hi::f::mask >> 32);
   }
-  void expect(std::string_view name) {
-    const comparison seen = both->run(made);
-    EXPECT_FALSE(seen.unexplained) << to_string(*seen.unexplained);
+  comparison expect(std::string_view name) {
+    comparison seen = both->run(made);
+    if (seen.unexplained) ADD_FAILURE() << to_string(*seen.unexplained);
     EXPECT_EQ(seen.explained.count(name), 1U) << name;
+    return seen;
+  }
+  // Nothing of the queue is different, but what IQA reads.
+  comparison expect_the_same() {
+    comparison seen = both->run(made);
+    if (seen.unexplained) ADD_FAILURE() << to_string(*seen.unexplained);
+    for (const auto& [name, count] : seen.explained)
+      EXPECT_TRUE(name == "queue_address_read" || name == "fault_record_pasid") << name << ": " << count;
+    return seen;
   }
 
   program made;
@@ -243,6 +265,102 @@ TEST_F(known_deviation, pass_through_goes_on_until_an_invalidation) {
   tables.set_context(at, tables.context(at).set_present(false), "not present");
   dma(true, layout::data);
   expect("early_pass_through");
+}
+
+// --- The invalidation queue
+
+TEST_F(known_deviation, iqa_reads_where_the_queue_was_enabled) {
+  write(reg::iqa::offset, 8, layout::queue);
+  expect("queue_address_read");
+}
+
+TEST_F(known_deviation, the_data_of_the_invalidation_event_has_an_upper_half) {
+  write(reg::iedata::offset, 4, 0x12340021);
+  expect("event_data_high");
+}
+
+TEST_F(known_deviation, the_queue_is_moved_while_it_is_on) {
+  queue_on();
+  write(reg::iqa::offset, 8, layout::queue | reg::iqa::qs::of(1));
+  expect("queue_address_moved");
+}
+
+TEST_F(known_deviation, an_order_by_register_is_never_over_while_the_queue_is_on) {
+  queue_on();
+  write(reg::ccmd::offset, 8, reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(1));
+  expect("queue_orders_by_register");
+}
+
+TEST_F(known_deviation, an_order_by_register_is_over_while_the_queue_is_off) {
+  queue_on();
+  submit(wait());
+  write(reg::gcmd::offset, 4, 0);
+  write(reg::ccmd::offset, 8, reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(1));
+  expect_the_same();
+}
+
+TEST_F(known_deviation, the_queue_goes_on_when_its_error_is_cleared) {
+  queue_on();
+  submit({});
+  made.steps.push_back({.kind = step_kind::store, .address = layout::queue, .value = wait().lo, .note = ""});
+  made.steps.push_back(
+      {.kind = step_kind::store, .address = layout::queue + 8, .value = wait().hi, .note = ""});
+  write(reg::fsts::offset, 4, reg::fsts::iqe::mask);
+  const comparison seen = expect("queue_resumes");
+  EXPECT_EQ(seen.descriptors.at("refused"), 1U);
+  EXPECT_EQ(seen.descriptors.at("wait, status"), 1U);
+}
+
+TEST_F(known_deviation, a_queue_that_never_did_anything_stays_on) {
+  queue_on();
+  write(reg::gcmd::offset, 4, 0);
+  expect("queue_stays_on");
+}
+
+TEST_F(known_deviation, a_wait_without_purpose_is_an_error) {
+  queue_on();
+  submit(spec::wait_descriptor{}.set_fence(true));
+  expect("wait_for_nothing");
+}
+
+TEST_F(known_deviation, a_status_that_leads_nowhere_stops_the_queue_at_the_wait) {
+  queue_on();
+  submit(wait(layout::nowhere));
+  expect("status_lost");
+}
+
+TEST_F(known_deviation, types_that_the_part_does_not_have_are_taken) {
+  queue_on();
+  submit(spec::interrupt_entry_cache_descriptor{});
+  EXPECT_EQ(expect("descriptor_not_checked").descriptors.at("refused"), 1U);
+}
+
+TEST_F(known_deviation, what_both_queues_refuse_is_none) {
+  queue_on();
+  submit({}); // of no type
+  submit(wait());
+  EXPECT_EQ(expect_the_same().descriptors.at("refused"), 1U);
+}
+
+TEST_F(known_deviation, a_queue_of_meaningful_descriptors_is_none) {
+  attach({});
+  map(page, true, true);
+  enable();
+  queue_on();
+  write(reg::gcmd::offset, 4, reg::gcmd::te::mask | reg::gcmd::qie::mask);
+  dma(true, page);
+  tables.map(in,
+             {.iova = page, .host = layout::data + layout::page, .level = 1, .read = true, .write = true});
+  submit(spec::iotlb_descriptor{}
+             .set_granularity(spec::iotlb_granularity::page)
+             .set_domain_id(in.id)
+             .set_address(page));
+  submit(wait());
+  submit(spec::wait_descriptor{}.set_interrupt(true));
+  dma(true, page + 64);
+  const comparison seen = expect_the_same();
+  EXPECT_EQ(seen.dmas, 2U);
+  EXPECT_EQ(seen.descriptors.at("IOTLB"), 1U);
 }
 
 } // namespace

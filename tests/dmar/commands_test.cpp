@@ -545,6 +545,98 @@ TEST(commands, a_region_whose_limit_is_below_its_base_protects_nothing) {
   EXPECT_EQ(s.read(nic, 0x200000).how, completion::done);
 }
 
+TEST(commands, a_region_is_as_fine_as_the_part_makes_it) {
+  auto config = config_of(wide_part());
+  config.caps.cap.set_plmr(true);
+  config.protected_region_shift = 12;
+  unit_world s(config);
+  s.write_register<reg::plmbase>(0x201fff);
+  s.write_register<reg::plmlimit>(0x201fff);
+  EXPECT_EQ(s.read_register<reg::plmbase>(), 0x201000U);
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.settle();
+  EXPECT_EQ(s.read(nic, 0x200fc0).how, completion::done);
+  EXPECT_EQ(s.read(nic, 0x201000).how, completion::blocked);
+  EXPECT_EQ(s.read(nic, 0x201fc0).how, completion::blocked);
+  EXPECT_EQ(s.read(nic, 0x202000).how, completion::done);
+}
+
+// Software may not change a region while it is on (VT-d 10.4.16); here the part goes by what it read.
+TEST(commands, regions_are_taken_over_when_protection_is_switched_and_not_later) {
+  scene s;
+  s.write_register<reg::plmbase>(0x200000);
+  s.write_register<reg::plmlimit>(0x200000);
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.settle();
+  s.write_register<reg::plmbase>(0x800000);
+  s.write_register<reg::plmlimit>(0x800000);
+  EXPECT_EQ(s.read(nic, 0x200000).how, completion::blocked);
+  EXPECT_EQ(s.read(nic, 0x800000).how, completion::done);
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.settle();
+  EXPECT_EQ(s.read(nic, 0x200000).how, completion::done);
+  EXPECT_EQ(s.read(nic, 0x800000).how, completion::blocked);
+}
+
+// As drivers do it: protected from the firmware on, translation enabled, then protection off (VT-d 10.4.16).
+TEST(commands, protection_goes_over_to_translation_without_a_gap) {
+  for (const bool checks : {false, true}) {
+    auto config = config_of(wide_part());
+    config.caps.cap.set_plmr(true);
+    config.protect_translated = checks;
+    unit_world s(config);
+    s.tables.attach(nic, domain);
+    s.tables.map(nic, iova, 0x200000);
+    s.write_register<reg::plmbase>(0x200000);
+    s.write_register<reg::plmlimit>(0x200000);
+    s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+    s.settle();
+    EXPECT_EQ(s.read(nic, 0x200000).how, completion::blocked);
+    s.enable();
+    EXPECT_EQ(reg::pmen::prs::get(s.read_register<reg::pmen>()), 1U) << "translation changes nothing of it";
+    EXPECT_EQ(s.read(disk, 0x200000).how, completion::blocked) << "by the tables now";
+    EXPECT_EQ(s.faults.size(), 1U);
+    EXPECT_EQ(s.read(nic, iova).how, checks ? completion::blocked : completion::done);
+    s.hold_answers = !checks;
+    if (!checks) {
+      s.offer(1, nic, access_kind::read, iova);
+      s.settle();
+    }
+    s.write_register<reg::pmen>(0);
+    s.settle();
+    EXPECT_EQ(reg::pmen::prs::get(s.read_register<reg::pmen>()), checks ? 0U : 1U)
+        << "PRS waits for what is in flight";
+    s.hold_answers = false;
+    for (const unsigned slot : s.held)
+      s.unit.answered(slot, true, s.now_ps());
+    s.settle();
+    EXPECT_EQ(reg::pmen::prs::get(s.read_register<reg::pmen>()), 0U);
+    EXPECT_EQ(s.read(nic, iova).how, completion::done);
+    EXPECT_EQ(s.faults.size(), 1U) << "what protection blocked was never a fault";
+  }
+}
+
+// Remapping hardware's own reads are not checked (VT-d 10.4.16).
+TEST(commands, tables_inside_a_protected_region_are_read) {
+  auto config = config_of(wide_part());
+  config.caps.cap.set_plmr(true).set_phmr(true);
+  config.protect_translated = true;
+  config.protected_region_shift = 12;
+  unit_world s(config);
+  s.tables.attach(nic, domain);
+  s.tables.map(nic, iova, 0x7f000000);
+  s.write_register<reg::plmbase>(0);
+  s.write_register<reg::plmlimit>(0x7effffff);
+  s.write_register<reg::phmbase>(std::uint64_t{1} << 32);
+  s.write_register<reg::phmlimit>(~std::uint64_t{0});
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.enable();
+  EXPECT_LT(s.tables.root(), 0x7f000000U);
+  EXPECT_EQ(s.read(nic, iova).how, completion::done);
+  s.tables.map(nic, iova + spec::page_size, 0x7e000000);
+  EXPECT_EQ(s.read(nic, iova + spec::page_size).how, completion::blocked);
+}
+
 TEST(commands, translated_requests_are_checked_where_the_part_does_so_and_pass_through_always) {
   struct part {
     unsigned version;

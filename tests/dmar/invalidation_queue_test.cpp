@@ -480,6 +480,48 @@ TEST(invalidation_queue, an_answer_from_before_the_queue_was_switched_off_is_dro
   EXPECT_EQ(s.status_writes[0].id, 2U);
 }
 
+// The way to memory is taken for long: what the queue wants to send waits.
+dmar::unit_config crowded() {
+  auto config = config_of(queue_part());
+  config.timing.memory_interval = 500;
+  return config;
+}
+
+TEST(invalidation_queue, switched_off_or_reset_while_it_waits_for_the_way_to_memory_it_sends_nothing) {
+  for (const bool reset : {false, true}) {
+    scene s(crowded());
+    s.read(nic, page(0));
+    s.run_to(s.wheel.now() + 1000);
+    s.offer(1, nic, access_kind::read, page(0));
+    s.run_to(s.wheel.now() + 10);
+    ASSERT_EQ(unit_world::find(s.forwards, 1).id, 1U) << "it took the way to memory";
+    s.queue.submit(status_wait(status_word, 1));
+    s.run_to(s.wheel.now() + 100);
+    ASSERT_TRUE(s.descriptor_reads.empty());
+    if (reset) {
+      s.run_to(s.wheel.now() + 100); // the request has ended: a reset owes nobody an answer
+      s.unit.reset(true);
+    } else {
+      s.queue.disable();
+    }
+    s.settle();
+    EXPECT_TRUE(s.descriptor_reads.empty());
+    EXPECT_TRUE(s.status_writes.empty());
+  }
+}
+
+TEST(invalidation_queue, switched_off_it_still_writes_the_status_of_the_wait_in_execution) {
+  scene s(crowded());
+  s.queue.submit(status_wait(status_word, 1));
+  s.run_to(s.wheel.now() + 100);
+  ASSERT_EQ(s.queue.head(), 16U) << "the wait has begun, and its read holds the way to memory";
+  ASSERT_TRUE(s.status_writes.empty());
+  s.queue.disable();
+  s.settle();
+  EXPECT_EQ(s.status(), 1U);
+  EXPECT_FALSE(s.queue.on());
+}
+
 TEST(invalidation_queue, a_reset_forgets_it) {
   scene s;
   s.write_register<reg::iectl>(0);
@@ -494,6 +536,25 @@ TEST(invalidation_queue, a_reset_forgets_it) {
     s.unit.descriptor_answered(tag, true, words, s.now_ps());
   s.settle();
   EXPECT_TRUE(s.status_writes.empty());
+}
+
+TEST(invalidation_queue, the_answer_to_a_status_from_before_a_reset_is_dropped) {
+  scene s;
+  s.data_delay = 2000 * scene::period;
+  s.queue.submit(status_wait(status_word, 1));
+  s.run_to(s.wheel.now() + 100);
+  ASSERT_EQ(s.status_writes.size(), 1U);
+  s.unit.reset(true);
+  s.data_delay = 10000 * scene::period;
+  s.write_register<reg::iqa>(s.queue.base());
+  s.write_register<reg::gcmd>(reg::gcmd::qie::mask);
+  s.queue.put(0, status_wait(status_word, 2).set_interrupt(true));
+  s.write_register<reg::iqt>(16);
+  s.run_to(s.wheel.now() + 5000);
+  ASSERT_EQ(s.status_writes.size(), 2U);
+  EXPECT_EQ(s.read_register<reg::ics>(), 0U) << "that answer was to the first";
+  s.settle();
+  EXPECT_EQ(s.read_register<reg::ics>(), 1U);
 }
 
 TEST(invalidation_queue, a_warm_reset_keeps_its_errors_and_iwc) {

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace vtd::dmar {
 namespace {
@@ -25,8 +27,34 @@ bool is_identity_register(const spec::register_layout& layout) {
 
 class register_file_of : public testing::TestWithParam<bool> {
 protected:
-  remap::capabilities caps = GetParam() ? test::wide_part() : test::small_part();
+  void write_as_hardware(const spec::register_layout& layout, std::uint32_t offset, std::uint64_t value) {
+    bool done = false;
+    const auto store = [&]<class Register>(Register) {
+      const std::uint32_t first = file.offset_of<Register>();
+      if (layout.name != Register::layout.name) return;
+      file.store<Register>(static_cast<typename Register::word>(value), (offset - first) / 16);
+      done = true;
+    };
+    std::apply([&](auto... each) { (store(each), ...); },
+               std::tuple<reg::gcmd, reg::gsts, reg::rtaddr, reg::ccmd, reg::fsts, reg::fectl, reg::fedata,
+                          reg::feaddr, reg::feuaddr, reg::aflog, reg::pmen, reg::plmbase, reg::plmlimit,
+                          reg::phmbase, reg::phmlimit, reg::iqh, reg::iqt, reg::iqa, reg::ics, reg::iectl,
+                          reg::iedata, reg::ieaddr, reg::ieuaddr, reg::iqercd, reg::irta, reg::iva,
+                          reg::iotlb, reg::frcd_lo, reg::frcd_hi>{});
+    EXPECT_TRUE(done) << layout.name;
+  }
+
+  // Everything that a legacy part can have, or little.
+  remap::capabilities caps = GetParam() ? everything() : test::small_part();
   register_file file{caps};
+
+  static remap::capabilities everything() {
+    remap::capabilities out = test::wide_part();
+    out.version = 0x30;
+    out.cap.set_afl(true).set_plmr(true).set_phmr(true);
+    out.ecap.set_qi(true).set_dt(true).set_ir(true).set_eim(true);
+    return out;
+  }
 };
 
 TEST_P(register_file_of, a_part_holds_its_reset_values_after_power_on) {
@@ -36,7 +64,7 @@ TEST_P(register_file_of, a_part_holds_its_reset_values_after_power_on) {
   });
   EXPECT_EQ(file.read<reg::cap_reg>(), caps.cap.value);
   EXPECT_EQ(file.read<reg::ecap_reg>(), caps.ecap.value);
-  EXPECT_EQ(file.read<reg::version>(), 0x10U);
+  EXPECT_EQ(file.read<reg::version>(), caps.version);
   EXPECT_EQ(file.read<reg::fectl>(), reg::fectl::im::of(1));
 }
 
@@ -63,6 +91,55 @@ TEST_P(register_file_of, a_part_reads_zero_where_no_register_is) {
     file.write_dword(at, ~0U);
     EXPECT_EQ(file.read_bytes(at, 4), 0U) << "offset " << at;
   }
+}
+
+// VT-d 10.4, each bit alone: from 0 and from 1 as hardware left it, with 0 and 1 written, and over both
+// resets.
+TEST_P(register_file_of, a_part_treats_each_bit_as_its_access_says) {
+  const register_file& known = file;
+  known.for_each([this](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t) {
+    if (is_identity_register(layout)) return;
+    const unsigned bytes = layout.size_bits / 8;
+    write(file, offset, layout.size_bits, ~std::uint64_t{0});
+    const std::uint64_t there = file.read_bytes(offset, bytes);
+    file.reset(true);
+    for (unsigned bit = 0; bit < layout.size_bits; ++bit) {
+      const std::uint64_t mask = std::uint64_t{1} << bit;
+      const spec::access kind = layout.kind_at(bit);
+      if (!spec::is_readable(kind) || (spec::is_writable(kind) && (there & mask) == 0)) {
+        // Reserved, written only, or taken away by a capability.
+        for (const std::uint64_t value : {mask, ~std::uint64_t{0}, std::uint64_t{0}}) {
+          write(file, offset, layout.size_bits, value);
+          EXPECT_EQ(file.read_bytes(offset, bytes) & mask, 0U) << layout.name << " bit " << bit;
+        }
+        continue;
+      }
+      const auto put = [&](bool one) {
+        const std::uint64_t reset = layout.reset() & ~mask;
+        write_as_hardware(layout, offset, one ? reset | mask : reset);
+      };
+      for (const bool before : {false, true}) {
+        for (const bool written : {false, true}) {
+          put(before);
+          write(file, offset, layout.size_bits, written ? mask : 0);
+          const bool after = spec::is_writable(kind)             ? written
+                             : spec::is_write_one_to_clear(kind) ? before && !written
+                                                                 : before;
+          EXPECT_EQ((file.read_bytes(offset, bytes) & mask) != 0, after)
+              << layout.name << " bit " << bit << " from " << before << " with " << written;
+        }
+        for (const bool power_on : {false, true}) {
+          put(before);
+          file.reset(power_on);
+          const bool kept = spec::is_sticky(kind) && !power_on;
+          EXPECT_EQ((file.read_bytes(offset, bytes) & mask) != 0,
+                    kept ? before : (layout.reset() & mask) != 0)
+              << layout.name << " bit " << bit << " from " << before << (power_on ? ", cold" : ", warm");
+        }
+      }
+      file.reset(true);
+    }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(small_and_wide, register_file_of, testing::Bool(),
@@ -122,11 +199,26 @@ TEST(register_file, registers_without_their_capability_are_not_there) {
   EXPECT_EQ(file.read_bytes(reg::plmbase::offset, 4), 0U);
 }
 
+// VT-d 10.4.17 to 10.4.20: all four registers, as software probes them.
 TEST(register_file, the_granularity_of_protected_regions_shows_when_ones_are_written) {
-  register_file file(test::small_part());
-  write(file, reg::phmbase::offset, 64, ~std::uint64_t{0});
-  EXPECT_EQ(file.read<reg::phmbase>(),
-            spec::low_bits(36) & ~spec::low_bits(register_file::protected_region_shift));
+  const std::uint64_t ones = ~std::uint64_t{0};
+  const auto probe = [&](register_file& file, std::uint64_t expected) {
+    write(file, reg::plmbase::offset, 32, ones);
+    write(file, reg::plmlimit::offset, 32, ones);
+    write(file, reg::phmbase::offset, 64, ones);
+    write(file, reg::phmlimit::offset, 64, ones);
+    EXPECT_EQ(file.read_bytes(reg::plmbase::offset, 4), expected & 0xffffffff);
+    EXPECT_EQ(file.read_bytes(reg::plmlimit::offset, 4), expected & 0xffffffff);
+    EXPECT_EQ(file.read_bytes(reg::phmbase::offset, 8), expected);
+    EXPECT_EQ(file.read_bytes(reg::phmlimit::offset, 8), expected);
+  };
+  for (unsigned shift = 12; shift <= 31; ++shift) {
+    register_file file(test::small_part(), shift);
+    probe(file, (std::uint64_t{1} << 36) - (std::uint64_t{1} << shift));
+    EXPECT_EQ(file.below_protected_region(), (std::uint64_t{1} << shift) - 1);
+  }
+  register_file usual(test::small_part());
+  probe(usual, 0xfffe00000);
 }
 
 TEST(register_file, the_root_table_lies_below_the_host_address_width_and_has_no_type_in_legacy_parts) {

@@ -132,6 +132,27 @@ TEST(same_cycle, a_context_invalidation_poisons_the_walk_of_its_source_only) {
   EXPECT_EQ(s.unit.statistics().poisoned, 1U);
 }
 
+TEST(same_cycle, a_domain_selective_context_invalidation_poisons_the_walks_of_its_domain_only) {
+  for (const bool own : {true, false}) {
+    scene s;
+    s.read(nic, page(0));
+    const engine::cycle t = s.wheel.now();
+    // With its context cached, so that it knows its domain; the leaf is read at t + 5.
+    s.request_at(t, 1, page(1));
+    s.run_to(t + 6);
+    spec::context_entry moved = s.tables.context(nic);
+    moved.set_domain_id(domain + 5);
+    s.tables.set_context(nic, moved);
+    s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(2) |
+                                reg::ccmd::did::of(own ? domain : domain + 1));
+    s.settle();
+    EXPECT_EQ(s.unit.statistics().poisoned, own ? 1U : 0U);
+    const auto& caches = s.unit.translator().caches();
+    EXPECT_EQ(caches.peek_page(domain, page(1)) != nullptr, !own) << "nothing of it is kept";
+    EXPECT_EQ(caches.peek_page(domain + 5, page(1)) != nullptr, own) << "it walked with the new context";
+  }
+}
+
 TEST(same_cycle, a_walk_that_does_not_know_its_domain_yet_counts_as_of_every_domain) {
   for (const bool knows : {false, true}) {
     scene s;

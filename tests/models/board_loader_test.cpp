@@ -59,6 +59,8 @@ TEST(board_loader, reads_a_short_board_with_defaults_for_what_it_does_not_say) {
   ASSERT_EQ(b.units.size(), 1U);
   EXPECT_EQ(b.units[0].version.value, 0x10U);
   EXPECT_FALSE(b.units[0].hidden_write_buffer.value);
+  EXPECT_EQ(b.units[0].protected_region_size.value, 0x200000U);
+  EXPECT_TRUE(b.units[0].protected_region_size.assumed());
   EXPECT_TRUE(b.units[0].include_all);
   ASSERT_EQ(b.pci.functions.size(), 3U);
   ASSERT_EQ(b.pci.functions[1].children.size(), 1U) << "the tree follows from the bus numbers";
@@ -107,6 +109,20 @@ TEST(board_loader, what_is_no_scope_is_none) {
 TEST(board_loader, a_reversed_region_is_firmware_s_mistake_and_kept) {
   const board b = accepted("\"limit\": \"0x7fffffff\"", "\"limit\": \"0x7effffff\"");
   EXPECT_LT(b.reserved_regions.at(0).limit, b.reserved_regions[0].base);
+}
+
+TEST(board_loader, a_unit_says_in_which_blocks_it_protects_memory) {
+  const board b = accepted("\"include_all\": true", "\"include_all\": true, \"protected_region_size\": "
+                                                    "{\"value\": \"0x100000\", \"confidence\": \"measured\", "
+                                                    "\"why\": \"ones were written\"}");
+  EXPECT_EQ(b.units[0].protected_region_size.value, 0x100000U);
+  EXPECT_FALSE(b.units[0].protected_region_size.assumed());
+  for (const char* wrong : {"0x800", "0x180000", "0x100000000", "0"}) {
+    EXPECT_THAT(refused("\"include_all\": true",
+                        std::string("\"include_all\": true, \"protected_region_size\": \"") + wrong + '"'),
+                testing::HasSubstr("a power of two, 4 KB to 2 GB"))
+        << wrong;
+  }
 }
 
 // --- What is refused

@@ -362,6 +362,78 @@ TEST(remapping_unit, a_fault_event_goes_out_by_the_interrupt_socket) {
   });
 }
 
+// A wait with a status and an interrupt behind the invalidation of a page, stored by the CPU and not flushed.
+TEST(remapping_unit, the_invalidation_queue_is_read_and_answered_through_the_memory_socket) {
+  namespace reg = spec::reg;
+  auto with_queue = config();
+  with_queue.caps.ecap.set_qi(true);
+  scene s(with_queue);
+  s.run([&] {
+    s.enable();
+    constexpr std::uint64_t queue = 0x5000000;
+    constexpr std::uint64_t status = 0x5001004;
+    const auto event = spec::msi_message::to_cpu(2, 0x56);
+    s.write_register<reg::iedata>(event.data);
+    s.write_register<reg::ieaddr>(static_cast<std::uint32_t>(event.address));
+    s.write_register<reg::iectl>(0);
+    s.write_register<reg::iqa>(queue);
+    s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::qie::mask);
+    while (reg::gsts::qies::get(s.read_register<reg::gsts>()) == 0) {
+    }
+    s.path.cpu_store(frame, std::uint64_t{1});
+    s.path.cpu_store(frame + 0x100000, std::uint64_t{2});
+    ASSERT_EQ(s.loosely(read, iova, bytes(8)).data[0], 1);
+    s.tables.map(nic, iova, frame + 0x100000);
+    s.write_tables();
+    ASSERT_EQ(s.loosely(read, iova, bytes(8)).data[0], 1) << "the IOTLB holds it";
+    const spec::invalidation_descriptor program[] = {spec::iotlb_descriptor{}
+                                                         .set_granularity(spec::iotlb_granularity::page)
+                                                         .set_domain_id(3)
+                                                         .set_address(iova)
+                                                         .set_drain_reads(true),
+                                                     spec::wait_descriptor{}
+                                                         .set_status_write(true)
+                                                         .set_status_address(status)
+                                                         .set_status_data(0x12345678)
+                                                         .set_interrupt(true)};
+    s.path.cpu_store(status - 4, std::uint64_t{0});
+    std::uint64_t at = queue;
+    for (const auto& each : program) {
+      s.path.cpu_store(at, each.lo);
+      s.path.cpu_store(at + 8, each.hi);
+      at += sizeof(each);
+    }
+    s.write_register<reg::iqt>(at - queue);
+    for (unsigned turn = 0; turn < 100 && s.path.cpu_load<std::uint32_t>(status) != 0x12345678U; ++turn)
+      sc_core::wait(sc_core::sc_time(100, sc_core::SC_NS));
+    EXPECT_EQ(s.path.cpu_load<std::uint64_t>(status - 4), std::uint64_t{0x12345678} << 32)
+        << "a dword, coherent with the CPU's cache";
+    EXPECT_EQ(s.loosely(read, iova, bytes(8)).data[0], 2);
+    sc_core::wait(sc_core::sc_time(1, sc_core::SC_US));
+    EXPECT_EQ(s.read_register<reg::iqh>(), at - queue);
+    ASSERT_EQ(s.sink.messages().size(), 1U);
+    EXPECT_EQ(s.sink.messages()[0].message, event);
+  });
+}
+
+TEST(remapping_unit, an_invalidation_queue_outside_memory_is_an_error_of_the_queue) {
+  namespace reg = spec::reg;
+  auto with_queue = config();
+  with_queue.caps.ecap.set_qi(true);
+  scene s(with_queue);
+  s.run([&] {
+    s.enable();
+    s.ram.fail(0x5000000, 0x5000fff);
+    s.write_register<reg::iqa>(0x5000000);
+    s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::qie::mask);
+    sc_core::wait(sc_core::sc_time(1, sc_core::SC_US));
+    s.write_register<reg::iqt>(sizeof(spec::invalidation_descriptor));
+    sc_core::wait(sc_core::sc_time(1, sc_core::SC_US));
+    EXPECT_EQ(reg::fsts::iqe::get(s.read_register<reg::fsts>()), 1U);
+    EXPECT_EQ(s.read_register<reg::iqh>(), 0U);
+  });
+}
+
 TEST(remapping_unit, what_no_dma_request_can_be_is_answered_by_the_rules_of_tlm) {
   scene s;
   s.run([&] {

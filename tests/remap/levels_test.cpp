@@ -217,7 +217,7 @@ TEST(caches_of_levels, small_pages_are_found_alone_again_when_the_last_large_pag
   const auto recent = [](bench& b) {
     return b.hardware.caches().find_recent_page(domain, b.iova()) != nullptr;
   };
-  for (unsigned how = 0; how < 3; ++how) {
+  for (unsigned how = 0; how < 5; ++how) {
     bench b(4);
     const std::uint64_t large = b.iova() ^ spec::level_size(2);
     b.tables.map(nic, large & ~(spec::level_size(2) - 1), 0x40000000, test::read_write, 2);
@@ -228,6 +228,18 @@ TEST(caches_of_levels, small_pages_are_found_alone_again_when_the_last_large_pag
     if (how == 0) caches.invalidate_pages(domain, bench::range(large), true, false);
     if (how == 1) caches.invalidate_pages_of_domain(domain);
     if (how == 2) caches.invalidate_all_pages();
+    if (how >= 3) {
+      // Small pages push it out; filled twice, it still is one.
+      if (how == 4) caches.fill_page(domain, large, *caches.peek_page(domain, large));
+      for (std::uint64_t n = 0; n < 2 * caches.iotlb().shape().entries; ++n) {
+        b.tables.map(nic, b.iova() + n * spec::page_size, frame);
+        b.read(b.iova() + n * spec::page_size);
+      }
+      EXPECT_EQ(caches.peek_page(domain, large), nullptr);
+      EXPECT_NE(caches.find_recent_page(domain, b.iova() + (2 * caches.iotlb().shape().entries - 1) *
+                                                               spec::page_size),
+                nullptr);
+    }
     b.read(b.iova());
     EXPECT_TRUE(recent(b)) << how;
   }

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace vtd::remap {
 namespace {
@@ -423,6 +424,141 @@ TEST(translator, an_observer_sees_every_table_read_with_what_it_fetched) {
   EXPECT_EQ(seen.reads[4].level, 1U);
   EXPECT_EQ(seen.reads[4].input_address, iova);
   EXPECT_EQ(seen.reads[4].unit, "unit");
+}
+
+TEST(translator, an_observer_is_told_who_read_when_and_what_failed) {
+  struct recorder final : walk_observer {
+    void on_table_read(const table_read& read) override { reads.push_back(read); }
+    std::vector<table_read> reads;
+  } seen;
+  bench b(test::small_part());
+  b.hardware.set_observer(&seen);
+  b.memory.set_delay(2500);
+  const std::uint64_t leaf = b.tables.entry_of(nic, iova, 1, false);
+  b.memory.fail(leaf);
+  EXPECT_EQ(b.hardware
+                .translate({nic, access_kind::read, address_type::untranslated, iova},
+                           {b.tables.root(), b.memory, b.timebase, 100}, b.cost)
+                .condition,
+            fault_condition::lsl_1);
+  ASSERT_EQ(seen.reads.size(), 5U);
+  for (unsigned n = 0; n < 5; ++n) {
+    const table_read& read = seen.reads[n];
+    EXPECT_EQ(read.source, nic);
+    EXPECT_EQ(read.level, n < 2 ? 0U : 5 - n);
+    EXPECT_EQ(read.bytes, n < 2 ? 16U : 8U);
+    EXPECT_EQ(read.failed, n == 4);
+    EXPECT_EQ(read.when, 100 + 3 * (n + 1)) << "2.5 cycles, to the next edge";
+  }
+  EXPECT_EQ(seen.reads[0].address, b.tables.root_entry_of(nic));
+  EXPECT_EQ(seen.reads[4].address, leaf);
+}
+
+TEST(translator, a_large_page_that_ends_in_the_interrupt_range_is_refused_there_only) {
+  bench b(test::wide_part());
+  constexpr std::uint64_t large = 0x40000000;
+  b.tables.map(nic, large, spec::interrupt_range_first, test::read_write, 2);
+  const std::uint64_t behind = spec::interrupt_range_last + 1 - spec::interrupt_range_first;
+  EXPECT_TRUE(b.write(large + behind).allowed());
+  for (int again = 0; again < 2; ++again) {
+    const translation got = b.write(large + behind - 4);
+    EXPECT_EQ(got.condition, fault_condition::lgn_4) << "by the page in the IOTLB";
+    EXPECT_TRUE(b.cost.iotlb_hit);
+    EXPECT_EQ(b.write(large + behind + 8).address, spec::interrupt_range_last + 1 + 8);
+  }
+}
+
+TEST(translator, a_cached_context_and_a_missing_page_fill_the_paging_structure_caches) {
+  bench b(test::small_part());
+  b.read();
+  b.hardware.caches().invalidate_all_pages();
+  b.tables.map(nic, iova + spec::page_size, frame + spec::page_size);
+  EXPECT_EQ(b.read().address, frame);
+  EXPECT_TRUE(b.cost.context_hit);
+  EXPECT_EQ(b.cost.table_reads, 3U);
+  EXPECT_EQ(b.read(iova + spec::page_size).address, frame + spec::page_size);
+  EXPECT_EQ(b.cost.table_reads, 1U) << "the PDE is cached";
+}
+
+TEST(translator, a_context_is_kept_although_there_are_no_paging_structure_caches) {
+  test::fake_memory memory;
+  test::table_builder tables(memory);
+  cache_shapes shapes;
+  shapes.context = {4, 0, replacement::lru, 1};
+  shapes.iotlb = {4, 0, replacement::lru, 1};
+  translator hardware("unit", test::small_part(), shapes);
+  tables.attach(nic, domain);
+  tables.map(nic, iova, frame);
+  const engine::clock timebase{1000};
+  for (unsigned n = 0; n < 3; ++n) {
+    if (n == 2) hardware.caches().invalidate_all_pages();
+    translation_cost cost;
+    EXPECT_EQ(hardware
+                  .translate({nic, access_kind::read, address_type::untranslated, iova},
+                             {tables.root(), memory, timebase, 0}, cost)
+                  .address,
+              frame);
+    EXPECT_EQ(cost.context_hit, n > 0);
+    EXPECT_EQ(cost.iotlb_hit, n == 1);
+    EXPECT_EQ(cost.table_reads, n == 0 ? 5U : n == 1 ? 0U : 3U);
+  }
+}
+
+TEST(translator, hits_and_misses_of_both_caches_add_up) {
+  bench b(test::small_part());
+  const test::rights both = test::read_write;
+  for (std::uint64_t n = 1; n < 4; ++n)
+    b.tables.map(nic, iova + n * spec::page_size, frame + n * spec::page_size, both);
+  b.tables.attach(test::disk, domain, 3, spec::translation_type::untranslated_only,
+                  b.tables.context(nic).second_level_table());
+  std::uint64_t contexts = 0;
+  std::uint64_t pages = 0;
+  for (unsigned step = 0; step < 200; ++step) {
+    if (step % 50 == 49) b.hardware.caches().invalidate_all_contexts();
+    const spec::source_id who = step % 3 == 0 ? test::disk : nic;
+    const dma_access access{who, access_kind::read, address_type::untranslated,
+                            iova + step * step % 5 % 4 * spec::page_size};
+    translation out;
+    if (step % 4 == 0 && b.hardware.lookup(access, out) == translator::outcome::translated) {
+      ++contexts;
+      ++pages;
+      continue;
+    }
+    b.hardware.caches().clear_statistics();
+    contexts = pages = 0;
+    ASSERT_TRUE(b.ask(access).allowed());
+    contexts += b.cost.context_hit ? 1 : 0;
+    pages += b.cost.iotlb_hit ? 1 : 0;
+    const auto& caches = b.hardware.caches();
+    EXPECT_EQ(caches.contexts().statistics().hits, contexts) << step;
+    EXPECT_EQ(caches.contexts().statistics().misses, b.cost.context_hit ? 0U : 1U) << step;
+    if (b.cost.context_hit) {
+      EXPECT_EQ(caches.iotlb().statistics().hits, pages) << step;
+    }
+  }
+  b.hardware.caches().clear_statistics();
+  EXPECT_EQ(b.hardware.caches().iotlb().statistics().hits, 0U);
+  EXPECT_EQ(b.hardware.caches().iotlb().statistics().fills, 0U);
+  EXPECT_EQ(b.hardware.caches().tables(2).statistics().fills, 0U);
+}
+
+// A device with a device-TLB asks for a translation of a page that is in the IOTLB (VT-d 4.2).
+TEST(translator, a_translation_request_is_answered_from_the_iotlb) {
+  capabilities caps = test::small_part();
+  caps.ecap.set_dt(true);
+  bench b(caps);
+  b.change_context([](spec::context_entry& entry) {
+    entry.set_translation_type(spec::translation_type::with_device_tlb);
+  });
+  b.read();
+  b.memory.reads.clear();
+  const dma_access access{nic, access_kind::read, address_type::translation_request, iova};
+  translation out;
+  EXPECT_EQ(b.hardware.lookup(access, out), translator::outcome::translated);
+  EXPECT_EQ(out.address, frame);
+  EXPECT_TRUE(out.read && out.write);
+  EXPECT_EQ(b.ask(access).address, frame);
+  EXPECT_TRUE(b.memory.reads.empty());
 }
 
 } // namespace

@@ -128,5 +128,13 @@ TEST(source_id, is_ordered_by_bus_then_device_then_function) {
   EXPECT_EQ(text, "00:02.0 00:02.1 00:1f.7 01:00.0 ");
 }
 
+TEST(source_ids, are_read_within_their_bounds_only) {
+  EXPECT_EQ(parse_source_id("ff:1f.7"), source_id::from_bdf(0xff, 0x1f, 7));
+  EXPECT_EQ(parse_source_id("0000:01:00.0"), source_id::from_bdf(1, 0, 0));
+  for (const char* wrong : {"100:00.0", "00:20.0", "00:00.8", "0:0", "0.0", "1.0:0", "1.2", ":", ".", ":.",
+                            "", "00:00.", "00:.0", ":00.0", "g0:00.0", "0001:00:00.0"})
+    EXPECT_FALSE(parse_source_id(wrong).has_value()) << wrong;
+}
+
 } // namespace
 } // namespace vtd::spec

@@ -335,5 +335,19 @@ TEST(ecap, reads_the_registers_of_real_parts) {
   EXPECT_EQ(server.niu(), 0U);
 }
 
+TEST(register_blocks, are_no_page_longer_than_what_stands_in_them) {
+  const auto bytes = [](unsigned fro, unsigned nfr, unsigned iro) {
+    return register_block_bytes(cap{}.set_fro(fro).set_nfr(nfr), ecap{}.set_iro(iro));
+  };
+  EXPECT_EQ(bytes(0x20, 0, 0x10), 0x1000U);
+  EXPECT_EQ(bytes(0xff, 0, 0x10), 0x1000U) << "to the last byte";
+  EXPECT_EQ(bytes(0xff, 1, 0x10), 0x2000U);
+  EXPECT_EQ(bytes(0x100, 0, 0x10), 0x2000U);
+  EXPECT_EQ(bytes(0x20, 0, 0xff), 0x1000U);
+  EXPECT_EQ(bytes(0x20, 0, 0x100), 0x2000U);
+  EXPECT_EQ(bytes(0x1f0, 0xf, 0x10), 0x2000U);
+  EXPECT_EQ(bytes(0x3ff, 0xff, 0x3ff), 0x5000U);
+}
+
 } // namespace
 } // namespace vtd::spec

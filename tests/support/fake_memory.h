@@ -4,8 +4,10 @@
 #include "vtd/remap/memory_port.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace vtd::test {
@@ -18,7 +20,14 @@ public:
     const auto found = words_.find(address);
     return found == words_.end() ? 0 : found->second;
   }
-  void store(std::uint64_t address, std::uint64_t value) { words_[address] = value; }
+  void store(std::uint64_t address, std::uint64_t value) {
+    words_[address] = value;
+    if (watcher_) watcher_(address, value);
+  }
+  /// Is told of every store from now on.
+  void watch(std::function<void(std::uint64_t address, std::uint64_t value)> watcher) {
+    watcher_ = std::move(watcher);
+  }
   /// Reads of this address fail from now on.
   void fail(std::uint64_t address) { failing_.insert(address); }
   [[nodiscard]] bool fails(std::uint64_t address) const { return failing_.contains(address); }
@@ -45,6 +54,7 @@ private:
   std::map<std::uint64_t, std::uint64_t> words_;
   std::set<std::uint64_t> failing_;
   engine::picoseconds delay_ = 0;
+  std::function<void(std::uint64_t, std::uint64_t)> watcher_;
 };
 
 } // namespace vtd::test

@@ -7,6 +7,7 @@
 #include "vtd/dmar/fault_recorder.h"
 #include "vtd/host/sparse_memory.h"
 #include "vtd/host/store_path.h"
+#include "vtd/platform/fault_injector.h"
 #include "vtd/platform/interrupt_sink.h"
 #include "vtd/platform/kernel_wheel.h"
 #include "vtd/platform/memory.h"
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,16 +39,27 @@ public:
     friend bool operator==(const outcome&, const outcome&) = default;
   };
 
-  explicit platform_world(const dmar::unit_config& config, const sc_core::sc_module_name& name = "world")
+  /// `injectors`: with `memory_faults` and `register_faults` in between.
+  explicit platform_world(const dmar::unit_config& config, const sc_core::sc_module_name& name = "world",
+                          bool injectors = false)
       : sc_module(name), wheel("wheel", engine::clock{period}), store(std::uint64_t{1} << 40),
         path(store, host::store_path_config{}), tables(words), unit("unit", wheel, config),
         ram("memory", path, platform::memory_timing{}, 1), sink("sink", 1), device("device"), cpu("cpu") {
     device.register_nb_transport_bw(this, &platform_world::backward_phase);
     device.register_invalidate_direct_mem_ptr(this, &platform_world::on_withdraw);
     device.bind(unit.upstream[0]);
-    unit.memory.bind(ram.ports[0]);
     unit.interrupts.bind(sink.ports[0]);
-    cpu.bind(unit.registers);
+    if (injectors) {
+      memory_faults = std::make_unique<platform::fault_injector>("memory_faults");
+      register_faults = std::make_unique<platform::fault_injector>("register_faults");
+      unit.memory.bind(memory_faults->port);
+      memory_faults->next.bind(ram.ports[0]);
+      cpu.bind(register_faults->port);
+      register_faults->next.bind(unit.registers);
+    } else {
+      unit.memory.bind(ram.ports[0]);
+      cpu.bind(unit.registers);
+    }
     unit.set_default_source(0, nic);
     unit.hardware().set_fault_observer(this);
   }
@@ -89,6 +102,12 @@ public:
     }
     write_register<reg::gcmd>(reg::gcmd::te::of(1));
     while (reg::gsts::tes::get(read_register<reg::gsts>()) == 0) {
+    }
+  }
+  void invalidate_contexts() {
+    namespace reg = spec::reg;
+    write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(1));
+    while (reg::ccmd::icc::get(read_register<reg::ccmd>()) != 0) {
     }
   }
   void invalidate_iotlb_global() {
@@ -154,6 +173,8 @@ public:
   platform::remapping_unit unit;
   platform::memory ram;
   platform::interrupt_sink sink;
+  std::unique_ptr<platform::fault_injector> memory_faults;
+  std::unique_ptr<platform::fault_injector> register_faults;
   tlm_utils::simple_initiator_socket<platform_world> device;
   tlm_utils::simple_initiator_socket<platform_world> cpu;
 

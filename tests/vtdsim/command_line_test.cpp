@@ -143,6 +143,7 @@ TEST_F(command_line, unusable_input_is_one_clear_line_and_status_2) {
   expect_refused("run --set iotlb.entris=4", "iotlb.entris");
   expect_refused("run --set iotlb.entries", "KEY=VALUE");
   expect_refused("run --forget the-milk", "the-milk");
+  expect_refused("run --forget present-cleared-first", "the driver never replaces an entry that is present");
   expect_refused("run --acpi " + file("empty", ""), "48");
   expect_refused("dmar --decode " + file("short", "DMAR"), "48");
   expect_refused("dmar --decode /does/not/exist", "/does/not/exist");
@@ -211,6 +212,15 @@ TEST_F(command_line, version_and_the_steps_to_forget_are_told) {
     EXPECT_NE(run("run --forget nonsense").err.find(step), std::string::npos) << step;
   }
   expect_refused("run --forget context-entry-flus", "did you mean context-entry-flush");
+}
+
+TEST_F(command_line, a_step_to_forget_that_a_run_never_comes_to_is_named) {
+  for (const std::string step : {"iotlb-invalidation-on-unmap", "context-invalidation-on-detach"}) {
+    const outcome got = run("run --pages 1 --forget " + step);
+    EXPECT_EQ(got.status, 0);
+    EXPECT_NE(got.out.find(step + ": a run unmaps nothing"), std::string::npos) << got.out;
+  }
+  EXPECT_EQ(run("run --pages 1 --forget fault-interrupt").out.find("a run unmaps"), std::string::npos);
 }
 
 // README's own example: it used to print a line for each of its requests.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 namespace vtdsim::differential {
 
@@ -18,10 +19,6 @@ std::uint32_t record_high(const remap::capabilities& caps) {
   return caps.cap.fault_record_offset() + reg::frcd_hi::offset;
 }
 
-std::uint64_t next_tail(std::uint64_t tail) {
-  return (tail + sizeof(spec::invalidation_descriptor)) % layout::page;
-}
-
 // Memory where the machines are not the same, or where something else than memory answers.
 bool is_off_limits(std::uint64_t host) {
   constexpr std::uint64_t registers = 0xe0000000;
@@ -31,10 +28,38 @@ bool is_off_limits(std::uint64_t host) {
 }
 } // namespace
 
+namespace {
+std::string_view kind_of(const spec::invalidation_descriptor& what) {
+  switch (static_cast<spec::descriptor_type>(what.type())) {
+  case spec::descriptor_type::context_cache:
+    return "context cache";
+  case spec::descriptor_type::iotlb:
+    return "IOTLB";
+  case spec::descriptor_type::device_tlb:
+    return "device-TLB";
+  case spec::descriptor_type::interrupt_entry_cache:
+    return "interrupt entry cache";
+  case spec::descriptor_type::wait:
+    return spec::wait_descriptor(what).status_write() ? "wait, status" : "wait";
+  }
+  return "?";
+}
+
+// The tail goes behind what was appended, in either way that software may write a register (VT-d 10.2).
+step told(const queue_writer& software) {
+  const bool odd = software.tail() / sizeof(spec::invalidation_descriptor) % 2 != 0;
+  return {.kind = step_kind::write_register,
+          .address = reg::iqt::offset,
+          .value = software.tail(),
+          .bytes = odd ? 4U : 8U,
+          .note = ""};
+}
+} // namespace
+
 /// What is known while a program runs.
 struct comparer::run_state {
-  run_state(const program& p, staleness::load load)
-      : run(p), caps(p.how->capabilities()), memory(caps, std::move(load)) {}
+  run_state(const program& p, const model_machine& model, staleness::load load)
+      : run(p), caps(p.how->capabilities()), memory(caps, std::move(load)), queue(model) {}
 
   const program& run;
   remap::capabilities caps;
@@ -48,19 +73,25 @@ struct comparer::run_state {
   std::uint64_t iva = 0;
   std::uint64_t ccmd = 0;
   std::uint64_t iotlb = 0;
-  std::uint64_t queue_tail = 0;
-  // DMAs and descriptors that were not run.
+  queue_watch queue;
+  queue_writer software;
+  std::map<std::size_t, queue_step> queue_steps;
+  // The last order of the register was given while the queue was on.
+  bool contexts_refused = false;
+  bool iotlb_refused = false;
+  // DMAs that were not run.
   std::vector<std::size_t> left_out;
   std::optional<difference> explained_record;
   bool stale = false;
   bool cached = false;
-  std::uint64_t iqa = 0;
-  bool queue_on = false;
   bool ended = false;
 };
 
 void comparer::read_both(run_state& now, std::size_t index, std::uint32_t offset, unsigned bytes) {
-  sample& s = now.samples.emplace_back(sample{index, offset, bytes, 0, 0});
+  const std::uint32_t iotlb = now.caps.ecap.iotlb_offset() + reg::iotlb::offset;
+  const bool refused =
+      (now.contexts_refused && offset - reg::ccmd::offset < 8) || (now.iotlb_refused && offset - iotlb < 8);
+  sample& s = now.samples.emplace_back(sample{index, offset, bytes, 0, 0, refused, now.queue.enabled_at()});
   model_.read_register(offset, bytes, &s.ours);
   qemu_.read_register(offset, bytes, &s.theirs);
 }
@@ -88,11 +119,10 @@ void comparer::follow_register(run_state& now, const step& what) {
     if (what.bytes == 4 && what.address == offset + 4) value = (value & 0xffffffff) | (what.value << 32);
     return what.address == (what.bytes == 8 ? offset : offset + 4);
   };
-  follow(now.iqa, reg::iqa::offset);
-  if (what.address == reg::gcmd::offset && what.bytes == 4)
-    now.queue_on = reg::gcmd::qie::get(static_cast<std::uint32_t>(what.value)) != 0;
   follow(now.iva, iotlb_base + reg::iva::offset);
   if (follow(now.ccmd, reg::ccmd::offset) && reg::ccmd::icc::get(now.ccmd) != 0) {
+    now.contexts_refused = now.queue.is_on();
+    if (now.contexts_refused) return;
     now.memory.invalidate_contexts(
         static_cast<spec::context_granularity>(reg::ccmd::cirg::get(now.ccmd)),
         static_cast<std::uint16_t>(reg::ccmd::did::get(now.ccmd)),
@@ -100,6 +130,8 @@ void comparer::follow_register(run_state& now, const step& what) {
         spec::function_mask_bits(static_cast<unsigned>(reg::ccmd::fm::get(now.ccmd))));
   }
   if (follow(now.iotlb, iotlb_base + reg::iotlb::offset) && reg::iotlb::ivt::get(now.iotlb) != 0) {
+    now.iotlb_refused = now.queue.is_on();
+    if (now.iotlb_refused) return;
     auto wanted = static_cast<spec::iotlb_granularity>(reg::iotlb::iirg::get(now.iotlb));
     const auto mask = static_cast<unsigned>(reg::iva::am::get(now.iva));
     if (wanted == spec::iotlb_granularity::page && mask > now.caps.cap.mamv())
@@ -110,33 +142,63 @@ void comparer::follow_register(run_state& now, const step& what) {
   }
 }
 
-// The descriptor into the queue, and the tail behind it.
-void comparer::enqueue(machine& on, const spec::invalidation_descriptor& what, std::uint64_t tail) {
-  on.store(layout::queue + tail, what.lo);
-  on.store(layout::queue + tail + 8, what.hi);
-  if (&on == &model_ && !model_machine::has_queue()) {
-    model_.submit(what);
-  } else {
-    on.write_register(reg::iqt::offset, 8, next_tail(tail));
+void comparer::append(run_state& now, const step& what) {
+  for (unsigned count = what.kind == step_kind::append ? what.times : 1; count != 0; --count) {
+    now.software.append(model_, {what.address, what.value}, [this](std::uint64_t at, std::uint64_t word) {
+      qemu_.store(at, word);
+      model_.store(at, word);
+    });
   }
 }
 
-void comparer::submit(run_state& now, std::size_t index) {
-  const spec::invalidation_descriptor what{now.run.steps[index].address, now.run.steps[index].value};
-  // Without its set-up there is no queue, and nothing to say about it.
-  if (!now.queue_on || now.iqa != layout::queue) return now.left_out.push_back(index);
-  enqueue(qemu_, what, now.queue_tail);
-  enqueue(model_, what, now.queue_tail);
-  now.queue_tail = next_tail(now.queue_tail);
-  if (what.is(spec::descriptor_type::context_cache)) {
-    const spec::context_cache_descriptor d(what);
-    now.memory.invalidate_contexts(d.granularity(), d.domain_id(), d.source(),
-                                   spec::function_mask_bits(d.function_mask()));
-    read_ahead(now);
-  } else if (what.is(spec::descriptor_type::iotlb)) {
-    const spec::iotlb_descriptor d(what);
-    now.memory.invalidate_pages(d.granularity(), d.domain_id(), d.range(), d.hint());
+// What our queue has executed is forgotten by now.
+void comparer::follow_queue(run_state& now, std::size_t index, bool resumed) {
+  auto seen = now.queue.end();
+  if (!seen) return;
+  if (seen->refused && (!now.queue.was_stuck() || resumed)) ++now.out.descriptors["refused"];
+  for (const queue_step::item& item : seen->done) {
+    ++now.out.descriptors[kind_of(item.what)];
+    if (item.what.is(spec::descriptor_type::context_cache)) {
+      const spec::context_cache_descriptor d(item.what);
+      now.memory.invalidate_contexts(d.granularity(), d.domain_id(), d.source(),
+                                     spec::function_mask_bits(d.function_mask()));
+      read_ahead(now);
+    } else if (item.what.is(spec::descriptor_type::iotlb)) {
+      const spec::iotlb_descriptor d(item.what);
+      now.memory.invalidate_pages(d.granularity(), d.domain_id(), d.range(), d.hint());
+    }
   }
+  now.queue_steps.emplace(index, *std::move(seen));
+}
+
+void comparer::read_queue(run_state& now, std::size_t index) {
+  read_both(now, index, reg::iqh::offset, 8);
+  read_both(now, index, reg::ics::offset, 4);
+  read_both(now, index, reg::iectl::offset, 4);
+}
+
+void comparer::write_register(run_state& now, std::size_t index, const step& what) {
+  const auto offset = static_cast<std::uint32_t>(what.address);
+  now.queue.begin();
+  qemu_.write_register(offset, what.bytes, what.value);
+  model_.write_register(offset, what.bytes, what.value);
+  const bool resumes = offset == reg::fsts::offset && what.bytes == 4 && now.queue.was_stuck() &&
+                       reg::fsts::iqe::get(static_cast<std::uint32_t>(what.value)) != 0;
+  if (resumes) {
+    // QEMU looks at the queue again only when it is told that there is more of it.
+    qemu_.write_register(reg::iqt::offset, 8, model_.unit().registers().read<reg::iqt>());
+    ++now.out.explained[name::queue_resumes];
+  }
+  follow_register(now, what);
+  follow_queue(now, index, resumes);
+  if (offset == reg::gcmd::offset || offset == reg::ccmd::offset || offset == reg::ccmd::offset + 4)
+    read_ahead(now);
+  read_both(now, index, offset & ~7U, 8);
+  read_both(now, index, reg::gsts::offset, 4);
+  read_both(now, index, reg::fsts::offset, 4);
+  read_both(now, index, reg::fectl::offset, 4);
+  read_both(now, index, now.caps.cap.fault_record_offset() + 8, 8);
+  if (now.queue_steps.contains(index) || offset >= reg::iqh::offset) read_queue(now, index);
 }
 
 // Only if all of it goes to what is the same in both machines.
@@ -164,28 +226,21 @@ void comparer::perform(run_state& now, std::size_t index) {
     read_both(now, index, offset, what.bytes);
     return;
   case step_kind::write_register:
-    qemu_.write_register(offset, what.bytes, what.value);
-    model_.write_register(offset, what.bytes, what.value);
-    follow_register(now, what);
-    if (offset == reg::gcmd::offset || offset == reg::ccmd::offset || offset == reg::ccmd::offset + 4)
-      read_ahead(now);
-    read_both(now, index, offset & ~7U, 8);
-    read_both(now, index, reg::gsts::offset, 4);
-    read_both(now, index, reg::fsts::offset, 4);
-    read_both(now, index, reg::fectl::offset, 4);
-    read_both(now, index, record + 8, 8);
+    write_register(now, index, what);
+    if (offset == reg::iqt::offset || offset == reg::iqt::offset + 4) now.software.follow(model_);
     return;
+  case step_kind::append:
+    return append(now, what);
   case step_kind::submit:
-    submit(now, index);
-    read_both(now, index, reg::fsts::offset, 4);
-    return;
+    append(now, what);
+    return write_register(now, index, told(now.software));
   case step_kind::reset:
     qemu_.reset();
     model_.reset();
     now.memory.clear();
-    now.queue_tail = 0;
-    now.iqa = 0;
-    now.queue_on = false;
+    now.queue.clear();
+    now.software.follow(model_);
+    now.contexts_refused = now.iotlb_refused = false;
     read_everything(now, index);
     return;
   case step_kind::dma:
@@ -240,6 +295,8 @@ bool comparer::judge(run_state& now, const difference& what) {
   when.run = &now.run;
   when.at = &now.run.steps[what.step];
   when.samples = {first, end};
+  if (const auto queue = now.queue_steps.find(what.step); queue != now.queue_steps.end())
+    when.queue = &queue->second;
   if (what.step == now.faulted_step) {
     when.faults = now.faults;
     when.cached = now.cached;
@@ -291,7 +348,8 @@ std::optional<difference> comparer::compare_contents(std::size_t index, bool eve
 }
 
 void comparer::replay_on_model(const run_state& now, std::size_t last, const model_choice& choice) {
-  std::uint64_t tail = 0;
+  queue_writer software;
+  const auto store = [this](std::uint64_t at, std::uint64_t word) { model_.store(at, word); };
   model_.restart(choice);
   for (std::size_t i = 0; i <= last; ++i) {
     const step& each = now.run.steps[i];
@@ -303,19 +361,24 @@ void comparer::replay_on_model(const run_state& now, std::size_t last, const mod
       break;
     case step_kind::write_register:
       model_.write_register(static_cast<std::uint32_t>(each.address), each.bytes, each.value);
+      if (each.address == reg::iqt::offset || each.address == reg::iqt::offset + 4) software.follow(model_);
       break;
     case step_kind::read_register:
       break;
     case step_kind::dma:
       model_.dma(each.what);
       break;
+    case step_kind::append:
+      for (unsigned count = each.times; count != 0; --count)
+        software.append(model_, {each.address, each.value}, store);
+      break;
     case step_kind::submit:
-      enqueue(model_, {each.address, each.value}, tail);
-      tail = next_tail(tail);
+      software.append(model_, {each.address, each.value}, store);
+      model_.write_register(reg::iqt::offset, 8, software.tail());
       break;
     case step_kind::reset:
       model_.reset();
-      tail = 0;
+      software.follow(model_);
       break;
     }
   }
@@ -334,7 +397,7 @@ bool comparer::matches_another_choice(const run_state& now, std::size_t last) {
     replay_on_model(now, last, choice);
     for (sample& s : seen)
       model_.read_register(s.offset, s.bytes, &s.ours);
-    const circumstances when{&now.run, &now.run.steps[last], model_.faults(), now.cached, seen};
+    const circumstances when{&now.run, &now.run.steps[last], model_.faults(), now.cached, seen, nullptr};
     const bool same = std::all_of(seen.begin(), seen.end(), [&](const sample& s) {
       if (s.ours == s.theirs) return true;
       const difference d{difference::kind::register_value, s.offset, s.bytes, s.ours, s.theirs, last};
@@ -379,14 +442,14 @@ void comparer::finish(run_state& now, std::size_t last) {
 comparison comparer::run(const program& what) {
   model_.restart(what.choice);
   qemu_.restart();
-  run_state now(what, [this](std::uint64_t address, unsigned bytes, remap::table_words& out) {
+  run_state now(what, model_, [this](std::uint64_t address, unsigned bytes, remap::table_words& out) {
     if (!guest_memory::contains(address, bytes)) return false;
     out.words[0] = model_.memory().load(address);
     out.words[1] = bytes == 16 ? model_.memory().load(address + 8) : 0;
     return true;
   });
   // Answers are written into it later, so it must not move.
-  now.samples.reserve(what.steps.size() * 6 +
+  now.samples.reserve(what.steps.size() * 8 +
                       100 * (1 + static_cast<std::size_t>(
                                      std::count_if(what.steps.begin(), what.steps.end(), [](const step& s) {
                                        return s.kind == step_kind::reset;

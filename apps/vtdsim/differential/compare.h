@@ -5,6 +5,7 @@
 #include "vtdsim/differential/model_machine.h"
 #include "vtdsim/differential/program.h"
 #include "vtdsim/differential/qemu_machine.h"
+#include "vtdsim/differential/queue_watch.h"
 #include "vtdsim/differential/staleness.h"
 
 #include <cstdint>
@@ -25,6 +26,8 @@ struct comparison {
   std::uint64_t dmas = 0;
   /// Faults of our unit by the name of their condition, recorded or not.
   std::map<std::string_view, std::uint64_t> faults;
+  /// Descriptors that our queue went past, by their kind; "refused": it stopped at them.
+  std::map<std::string_view, std::uint64_t> descriptors;
 };
 
 /// Runs programs on two machines of one variant, step by step on both, and compares what can be seen.
@@ -40,8 +43,10 @@ private:
   struct run_state;
   bool may_run(const transfer& what);
   void perform(run_state& now, std::size_t index);
-  void submit(run_state& now, std::size_t index);
-  void enqueue(machine& on, const vtd::spec::invalidation_descriptor& what, std::uint64_t tail);
+  void write_register(run_state& now, std::size_t index, const step& what);
+  void append(run_state& now, const step& what);
+  void follow_queue(run_state& now, std::size_t index, bool resumed);
+  void read_queue(run_state& now, std::size_t index);
   void read_ahead(run_state& now);
   void follow_register(run_state& now, const step& what);
   void read_both(run_state& now, std::size_t index, std::uint32_t offset, unsigned bytes);

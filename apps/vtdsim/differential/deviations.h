@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtdsim/differential/program.h"
+#include "vtdsim/differential/queue_watch.h"
 
 #include "vtd/dmar/fault_recorder.h"
 
@@ -37,6 +38,10 @@ struct sample {
   unsigned bytes = 8;
   std::uint64_t ours = 0;
   std::uint64_t theirs = 0;
+  /// Of CCMD and IOTLB: the last order in it was given while the invalidation queue was on.
+  bool refused = false;
+  /// Where the queue lay when it was enabled last.
+  std::uint64_t queue = 0;
 };
 
 /// What is known about the step in which a difference was seen.
@@ -49,6 +54,8 @@ struct circumstances {
   bool cached = false;
   /// Everything that was read after the step.
   std::span<const sample> samples;
+  /// What our queue did in the step; null: nothing.
+  const queue_step* queue = nullptr;
 
   /// The value of a register that is among the samples.
   [[nodiscard]] const sample* find(std::uint32_t offset) const;
@@ -59,9 +66,7 @@ enum class side : std::uint8_t {
   /// QEMU does what the specification does not say.
   qemu,
   /// The specification leaves it open.
-  open,
-  /// We have not built it yet.
-  ours
+  open
 };
 [[nodiscard]] std::string_view to_string(side who);
 
@@ -87,6 +92,7 @@ inline constexpr std::string_view compression = "fault_compression";
 inline constexpr std::string_view stale = "stale_translation";
 inline constexpr std::string_view iotlb_by_requester = "iotlb_by_requester";
 inline constexpr std::string_view early_pass_through = "early_pass_through";
+inline constexpr std::string_view queue_resumes = "queue_resumes";
 } // namespace name
 
 } // namespace vtdsim::differential

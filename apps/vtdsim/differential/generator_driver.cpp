@@ -26,7 +26,7 @@ void generator_state::draw_choices() {
   out_.choice.iotlb = random_.chance(85);
   out_.choice.structure_caches = random_.chance(85);
   out_.choice.tiny = random_.chance(25);
-  queued_ = random_.chance(40);
+  queued_ = random_.chance(50);
 }
 
 void generator_state::write(std::uint32_t offset, unsigned bytes, std::uint64_t value, std::string note) {
@@ -82,13 +82,6 @@ void generator_state::set_root() {
   order(reg::gcmd::srtp::mask, "SRTP");
 }
 
-void generator_state::start_queue() {
-  write(reg::iqt::offset, 8, 0, "queue tail");
-  write_any_way(reg::iqa::offset, layout::queue, "queue");
-  command_ |= reg::gcmd::qie::mask;
-  order(0, "queue on");
-}
-
 void generator_state::bring_up() {
   root_ = tables_.new_root();
   const std::uint64_t count = random_.between(1, 3);
@@ -119,11 +112,7 @@ void generator_state::context_invalidation(spec::context_granularity what, std::
   if (queued_ && what != spec::context_granularity::none) {
     spec::context_cache_descriptor order;
     order.set_granularity(what).set_domain_id(domain).set_source(source).set_function_mask(mask);
-    out_.steps.push_back({.kind = step_kind::submit,
-                          .address = order.lo,
-                          .value = order.hi,
-                          .note = fmt::format("contexts, granularity {}", granularity)});
-    return;
+    return enqueue(order, fmt::format("contexts, granularity {}", granularity));
   }
   if (queued_) return;
   write_any_way(reg::ccmd::offset,
@@ -143,8 +132,7 @@ void generator_state::iotlb_invalidation(spec::iotlb_granularity what, std::uint
     order.set_granularity(what).set_domain_id(domain).set_drain_reads(drain).set_drain_writes(drain);
     if (what == spec::iotlb_granularity::page)
       order.set_address(iova).set_address_mask(mask).set_hint(leaf_only);
-    out_.steps.push_back({.kind = step_kind::submit, .address = order.lo, .value = order.hi, .note = note});
-    return;
+    return enqueue(order, note);
   }
   const std::uint32_t base = caps_.ecap.iotlb_offset();
   if (what == spec::iotlb_granularity::page) {
@@ -192,15 +180,7 @@ void generator_state::invalidate(const invalidation& what) {
   } else {
     iotlb_invalidation(pages::page, what.domain, what.iova, what.mask, what.leaf_only && random_.chance(70));
   }
-  if (queued_ && random_.chance(30)) {
-    spec::wait_descriptor wait;
-    wait.set_status_write(true)
-        .set_status_data(static_cast<std::uint32_t>(random_.next()))
-        .set_status_address(layout::data + 4 * random_.below(1024))
-        .set_fence(random_.chance(30));
-    out_.steps.push_back(
-        {.kind = step_kind::submit, .address = wait.lo, .value = wait.hi, .note = "wait, status write"});
-  }
+  if (queued_ && random_.chance(30)) enqueue(status_wait(), "wait, status write");
 }
 
 void generator_state::handle_faults() {
@@ -212,7 +192,8 @@ void generator_state::handle_faults() {
       write(record, 8, reg::frcd_hi::f::mask, "free the fault record");
     }
   };
-  const auto clear_status = [&] { write(reg::fsts::offset, 4, reg::fsts::pfo::mask, "clear PFO"); };
+  const std::uint32_t more = queued_ && random_.chance(30) ? reg::fsts::iqe::mask : 0;
+  const auto clear_status = [&] { write(reg::fsts::offset, 4, reg::fsts::pfo::mask | more, "clear PFO"); };
   switch (random_.below(4)) {
   case 0:
     return free_record();

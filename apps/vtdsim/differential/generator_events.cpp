@@ -47,7 +47,7 @@ void generator_state::event() {
                                        {2, &generator_state::toggle_translation},
                                        {1, &generator_state::new_root_table},
                                        {10, &generator_state::handle_faults},
-                                       {2, &generator_state::other_descriptor},
+                                       {10, &generator_state::queue_event},
                                        {1, &generator_state::reset}};
   unsigned total = 0;
   for (const choice& each : choices)
@@ -380,51 +380,6 @@ void generator_state::random_invalidation() {
   }
   iotlb_invalidation(static_cast<spec::iotlb_granularity>(random_.below(4)), domain, iova, mask,
                      random_.chance(50));
-}
-
-// Descriptors that change no translation of these devices, and, where our unit has a queue, wrong ones.
-void generator_state::other_descriptor() {
-  if (!queued_) return;
-  spec::invalidation_descriptor made;
-  std::string note;
-  switch (random_.below(model_machine::has_queue() ? 5 : 3)) {
-  case 0: {
-    if (!how_.device_tlb) return;
-    spec::device_tlb_descriptor d;
-    d.set_source(devices[random_.below(device_count)])
-        .set_max_pending(static_cast<unsigned>(random_.below(32)))
-        .set_range(random_.next() & ~(spec::page_size - 1), static_cast<unsigned>(random_.below(20)));
-    made = d;
-    note = "device-TLB";
-    break;
-  }
-  case 1: {
-    if (!how_.interrupt_remapping) return;
-    spec::interrupt_entry_cache_descriptor d;
-    d.set_index_selective(random_.chance(50)).set_index(static_cast<std::uint16_t>(random_.below(256)));
-    made = d;
-    note = "interrupt entries";
-    break;
-  }
-  case 2: {
-    spec::wait_descriptor d;
-    made = d.set_interrupt(true).set_fence(random_.chance(50));
-    note = "wait, interrupt";
-    break;
-  }
-  case 3: {
-    spec::wait_descriptor d;
-    made = d.set_status_write(true).set_status_address(layout::data);
-    made.lo |= std::uint64_t{1} << random_.between(12, 31);
-    note = "wait, reserved bit";
-    break;
-  }
-  default:
-    made.lo = random_.pick({std::uint64_t{0}, std::uint64_t{10}, std::uint64_t{15}});
-    note = "no descriptor";
-  }
-  out_.steps.push_back(
-      {.kind = step_kind::submit, .address = made.lo, .value = made.hi, .note = std::move(note)});
 }
 
 void generator_state::poke_register() {

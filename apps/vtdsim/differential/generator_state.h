@@ -36,7 +36,6 @@ private:
   void write_any_way(std::uint32_t offset, std::uint64_t value, const std::string& note);
   void order(std::uint32_t one_shot, const std::string& note);
   void bring_up();
-  void start_queue();
   void make_domain();
   void attach(unsigned device);
   void set_root();
@@ -48,6 +47,24 @@ private:
   void invalidate(const invalidation& what);
   void handle_faults();
 
+  // The same of the invalidation queue. generator_queue.cpp
+  void start_queue();
+  /// `told`: IQT is moved, too.
+  void enqueue(const vtd::spec::invalidation_descriptor& what, std::string note, bool told = true);
+  [[nodiscard]] vtd::spec::wait_descriptor status_wait();
+  void clear_queue_error();
+  [[nodiscard]] vtd::spec::invalidation_descriptor valid_descriptor(std::string& note);
+  [[nodiscard]] vtd::spec::invalidation_descriptor odd_descriptor(std::string& note);
+  [[nodiscard]] std::uint64_t one_bit_of(std::uint64_t mask);
+  void queue_event();
+  void batch();
+  void long_batch();
+  void wrong_batch();
+  void wrong_tail();
+  void restart_queue();
+  void misuse_queue();
+  void poke_queue_register();
+
   // What may happen. generator_events.cpp
   void event();
   void dma();
@@ -57,7 +74,6 @@ private:
   void spoil_context();
   void change_context();
   void random_invalidation();
-  void other_descriptor();
   void poke_register();
   void peek_register();
   void toggle_translation();
@@ -81,6 +97,9 @@ private:
   // The bits of GCMD that stay.
   std::uint32_t command_ = 0;
   bool queued_ = false;
+  // Of the queue: IQA.QS, and where the next descriptor goes, in descriptors.
+  unsigned queue_size_ = 0;
+  std::uint64_t queue_tail_ = 0;
 };
 
 } // namespace vtdsim::differential

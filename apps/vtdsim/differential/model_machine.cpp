@@ -18,12 +18,15 @@ vtd::dmar::unit_config config_of(const variant& how, const model_choice& choice)
   vtd::dmar::unit_config config;
   config.name = "differential";
   config.caps = how.capabilities();
-  if (!model_machine::has_queue()) config.caps.ecap.set_qi(false).set_ir(false).set_mhmv(0);
+  // QEMU keeps IQH and IQT when IQA is written: one more choice (VT-d 10.4.23).
+  config.queue_address_clears_pointers = false;
   // One record, and QEMU drops a second fault of its requester: a choice of the part (VT-d 7.3.1).
   config.compress_faults = true;
   // QEMU takes a context of the named source-id away, whatever domain CCMD names: a choice, too
   // (VT-d 10.4.7).
   config.context_domain_compared = false;
+  // QEMU with caching mode keeps nothing that is not present: VT-d 6.1 allows it, and does not ask for it.
+  config.caps.caches_absent = false;
   const auto shape = [&](bool there, unsigned entries) {
     return remap::cache_shape{there ? (choice.tiny ? 2 : entries) : 0, 0, remap::replacement::lru, 1};
   };
@@ -51,8 +54,6 @@ model_machine::model_machine(const variant& how, const model_choice& choice) : h
 
 model_machine::~model_machine() = default;
 
-bool model_machine::has_queue() { return false; }
-
 void model_machine::restart(const model_choice& choice) {
   choice_ = choice;
   world_.emplace(config_of(how_, choice), static_cast<vtd::dmar::unit_ports&>(*this));
@@ -62,16 +63,12 @@ void model_machine::restart(const model_choice& choice) {
     changed_[device] = false;
   }
   memory_.reset();
-  queue_on_ = false;
-  queue_ = 0;
   forget();
 }
 
 void model_machine::reset() {
   settle();
   world_->unit.reset(true);
-  queue_on_ = false;
-  queue_ = 0;
 }
 
 picoseconds model_machine::now() const { return world_->wheel.timebase().time_of(world_->wheel.now()); }
@@ -81,11 +78,6 @@ void model_machine::settle() { world_->wheel.run(world_->wheel.now() + 1000000);
 void model_machine::write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value) {
   world_->unit.write_register(offset, bytes, value, now());
   settle();
-  if (has_queue()) return;
-  if (offset == reg::gcmd::offset) queue_on_ = reg::gcmd::qie::get(static_cast<std::uint32_t>(value)) != 0;
-  if (offset == reg::iqa::offset && bytes == 8) queue_ = value;
-  if (offset == reg::iqa::offset && bytes == 4) queue_ = (queue_ >> 32 << 32) | value;
-  if (offset == reg::iqa::offset + 4) queue_ = (queue_ & 0xffffffff) | value << 32;
 }
 
 void model_machine::read_register(std::uint32_t offset, unsigned bytes, std::uint64_t* out) {
@@ -191,42 +183,6 @@ bool model_machine::read_table(std::uint64_t address, unsigned bytes, remap::tab
   out.words[0] = memory_.load(address);
   out.words[1] = bytes == 16 ? memory_.load(address + 8) : 0;
   return true;
-}
-
-void model_machine::submit(const vtd::spec::invalidation_descriptor& raw) {
-  namespace spec = vtd::spec;
-  if (!queue_on_ || queue_ != layout::queue) return;
-  const auto write = [this]<class Register>(Register, std::uint64_t value) {
-    write_register(world_->unit.registers().template offset_of<Register>(), 8, value);
-  };
-  switch (static_cast<spec::descriptor_type>(raw.type())) {
-  case spec::descriptor_type::context_cache: {
-    const spec::context_cache_descriptor what(raw);
-    write(reg::ccmd{}, reg::ccmd::icc::of(1) |
-                           reg::ccmd::cirg::of(static_cast<std::uint64_t>(what.granularity())) |
-                           reg::ccmd::did::of(what.domain_id()) | reg::ccmd::sid::of(what.source().value()) |
-                           reg::ccmd::fm::of(what.function_mask()));
-    break;
-  }
-  case spec::descriptor_type::iotlb: {
-    const spec::iotlb_descriptor what(raw);
-    write(reg::iva{}, reg::iva::addr::of(spec::page_number(what.address())) |
-                          reg::iva::am::of(what.address_mask()) | reg::iva::ih::of(what.hint() ? 1 : 0));
-    write(reg::iotlb{}, reg::iotlb::ivt::of(1) |
-                            reg::iotlb::iirg::of(static_cast<std::uint64_t>(what.granularity())) |
-                            reg::iotlb::did::of(what.domain_id()));
-    break;
-  }
-  case spec::descriptor_type::wait: {
-    const spec::wait_descriptor what(raw);
-    if (!what.status_write() || !guest_memory::contains(what.status_address(), 4)) break;
-    const std::uint32_t data = what.status_data();
-    std::memcpy(memory_.at(what.status_address()), &data, sizeof data);
-    break;
-  }
-  default:
-    break;
-  }
 }
 
 } // namespace vtdsim::differential

@@ -5,7 +5,6 @@
 #include "vtdsim/differential/variant.h"
 
 #include "vtd/dmar/unit.h"
-#include "vtd/spec/invalidation.h"
 
 #include <array>
 #include <cstdint>
@@ -57,10 +56,6 @@ public:
                                                          std::uint64_t address);
   [[nodiscard]] const vtd::dmar::unit& unit() const { return world_->unit; }
   [[nodiscard]] const variant& how() const { return how_; }
-  /// Does the unit have an invalidation queue? If not, `submit` stands in for one.
-  [[nodiscard]] static bool has_queue();
-  /// Does what a descriptor of the invalidation queue asks for by the unit's registers, if the queue is on.
-  void submit(const vtd::spec::invalidation_descriptor& descriptor);
 
 private:
   struct world {
@@ -100,9 +95,6 @@ private:
   // The transfer under way, a page's worth at a time.
   transfer current_{};
   bool blocked_ = false;
-  // Of the queue that is stood in for.
-  bool queue_on_ = false;
-  std::uint64_t queue_ = 0;
 };
 
 } // namespace vtdsim::differential

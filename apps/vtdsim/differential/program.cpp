@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/differential/program.h"
 
+#include "vtd/spec/invalidation.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -10,6 +12,9 @@
 namespace vtdsim::differential {
 
 namespace {
+
+// As many as the smallest queue holds.
+constexpr unsigned most_appended = vtd::spec::queue_descriptors(0);
 
 /// The words of one line, taken one by one.
 class line_reader {
@@ -75,14 +80,16 @@ step parse_step(const std::string& kind, line_reader& in) {
     out.address = in.number(layout::page - 1);
     out.bytes = static_cast<unsigned>(in.number(8));
     if (kind == "write") out.value = in.number();
-  } else if (kind == "submit") {
-    out.kind = step_kind::submit;
+  } else if (kind == "append" || kind == "submit") {
+    out.kind = kind == "append" ? step_kind::append : step_kind::submit;
+    if (kind == "append") out.times = static_cast<unsigned>(in.number(most_appended));
     out.address = in.number();
     out.value = in.number();
   } else if (kind == "reset") {
     out.kind = step_kind::reset;
   } else {
-    in.fail(fmt::format("'{}', expected variant, model, store, write, read, dma, submit or reset", kind));
+    in.fail(
+        fmt::format("'{}', expected variant, model, store, write, read, dma, append, submit or reset", kind));
   }
   return out;
 }
@@ -117,6 +124,9 @@ std::string to_string(const step& what) {
   case step_kind::dma:
     out = fmt::format("dma {} {} {:#x} {:#x} {}", what.what.device, what.what.to_memory ? "write" : "read",
                       what.what.address, what.what.buffer, what.what.bytes);
+    break;
+  case step_kind::append:
+    out = fmt::format("append {} {:#x} {:#x}", what.times, what.address, what.value);
     break;
   case step_kind::submit:
     out = fmt::format("submit {:#x} {:#x}", what.address, what.value);

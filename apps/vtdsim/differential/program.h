@@ -18,7 +18,9 @@ enum class step_kind : std::uint8_t {
   write_register,
   read_register,
   dma,
-  /// A 128-bit descriptor into the invalidation queue, and its tail moved behind it.
+  /// A 128-bit descriptor into the invalidation queue, so many times; the unit is not told yet.
+  append,
+  /// The same once, and IQT moved behind all that was appended.
   submit,
   reset
 };
@@ -32,6 +34,8 @@ struct step {
   std::uint64_t value = 0;
   /// Width of a register access.
   unsigned bytes = 8;
+  /// How often a descriptor is appended.
+  unsigned times = 1;
   transfer what{};
   /// What it is for, in a few words.
   std::string note{};

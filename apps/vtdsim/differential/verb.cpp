@@ -47,6 +47,7 @@ struct totals {
   std::uint64_t operations = 0;
   std::uint64_t dmas = 0;
   counts faults;
+  counts descriptors;
   counts explained;
   std::vector<divergence> divergences;
 
@@ -55,6 +56,7 @@ struct totals {
     operations += one.operations;
     dmas += one.dmas;
     merge(faults, one.faults);
+    merge(descriptors, one.descriptors);
     merge(explained, one.explained);
   }
   void add(const totals& other) {
@@ -62,6 +64,7 @@ struct totals {
     operations += other.operations;
     dmas += other.dmas;
     merge(faults, other.faults);
+    merge(descriptors, other.descriptors);
     merge(explained, other.explained);
     divergences.insert(divergences.end(), other.divergences.begin(), other.divergences.end());
   }
@@ -203,9 +206,9 @@ json explained_json(const totals& sum) {
   return out;
 }
 
-json faults_json(const totals& sum) {
+json json_of(const counts& what) {
   json out = json::object();
-  for (const auto& [name, count] : sum.faults)
+  for (const auto& [name, count] : what)
     out[std::string(name)] = count;
   return out;
 }
@@ -230,6 +233,9 @@ std::string text_of(const totals& sum, const std::string& version) {
                                 sum.operations, sum.dmas, version);
   for (const auto& [name, count] : sum.faults)
     out += fmt::format(" {} {}", count, name);
+  out += "\ndescriptors:";
+  for (const auto& [name, count] : sum.descriptors)
+    out += fmt::format(" {} {}{}", count, name, name == sum.descriptors.rbegin()->first ? "" : ",");
   out += '\n';
   for (const deviation& each : all_deviations()) {
     const auto found = sum.explained.find(each.name);
@@ -290,7 +296,8 @@ report run(const options& what) {
   document["programs"] = sum.programs;
   document["operations"] = sum.operations;
   document["dmas"] = sum.dmas;
-  document["faults"] = faults_json(sum);
+  document["faults"] = json_of(sum.faults);
+  document["descriptors"] = json_of(sum.descriptors);
   document["divergences"] = divergences_json(sum);
   document["explained"] = explained_json(sum);
   out.json = document.dump(2) + "\n";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "vtd/dmar/register_file.h"
 #include "vtd/engine/clock.h"
 #include "vtd/remap/config.h"
 
@@ -64,6 +65,9 @@ struct unit_config {
   /// not, and this says it; those of VER 2 and later always do. Pass-through and translated requests are
   /// always checked (VT-d 10.4.16).
   bool protect_translated = false;
+  /// Protected regions begin and end at multiples of 2^this bytes, 12 to 31; software finds it out by writing
+  /// ones (VT-d 10.4.17).
+  unsigned protected_region_shift = usual_protected_region_shift;
   /// The chipset has a write buffer that must be flushed although CAP.RWBF = 0, as some do. *Assumed:* such a
   /// part behaves in everything else as one with RWBF = 1.
   bool hidden_write_buffer = false;

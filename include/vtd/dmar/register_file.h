@@ -9,15 +9,17 @@
 
 namespace vtd::dmar {
 
+/// *Assumed* for all parts: protected memory in blocks of 2 MB, the size of a large page, as no source tells
+/// it.
+inline constexpr unsigned usual_protected_region_shift = 21;
+
 /// The registers of one unit: what software reads and writes follows the access kinds that spec/registers.h
 /// declares, what hardware reads and stores does not. No behaviour: that is in `unit`.
 class register_file {
 public:
-  /// Regions of protected memory begin and end at multiples of 2^this bytes. Assumed: the size of a large
-  /// page, as no source tells it for our parts; software finds it out by writing ones (VT-d 10.4.17).
-  static constexpr unsigned protected_region_shift = 21;
-
-  explicit register_file(const remap::capabilities& caps);
+  /// Regions of protected memory begin and end at multiples of 2^`protected_region_shift` bytes, 12 to 31.
+  explicit register_file(const remap::capabilities& caps,
+                         unsigned protected_region_shift = usual_protected_region_shift);
 
   /// Bytes of the block: 4 KB, or more where the fault or IOTLB registers lie beyond (VT-d 10.1).
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(dwords_.size() * 4); }
@@ -93,6 +95,12 @@ public:
   /// Reset values everywhere; a warm reset keeps sticky fields.
   void reset(bool power_on);
 
+  /// Bytes of a block of protected memory, less one: bits of its registers that read 0, and of a limit count
+  /// as ones. Software finds them out by writing ones (VT-d 10.4.17).
+  [[nodiscard]] std::uint64_t below_protected_region() const {
+    return spec::low_bits(protected_region_shift_);
+  }
+
 private:
   struct dword {
     std::uint32_t value = 0;
@@ -121,6 +129,7 @@ private:
   [[nodiscard]] std::uint64_t unimplemented(const spec::register_layout& layout) const;
 
   remap::capabilities caps_;
+  unsigned protected_region_shift_;
   std::vector<dword> dwords_;
 };
 

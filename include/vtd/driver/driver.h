@@ -2,8 +2,7 @@
 #pragma once
 
 // The reference driver: takes all units of a machine, keeps domains, assigns functions to them and maps
-// memory. What Linux calls an IOMMU driver, and a hypervisor its pass-through code. Register-based
-// invalidation, legacy mode.
+// memory. What Linux calls an IOMMU driver, and a hypervisor its pass-through code. Legacy mode.
 
 #include "vtd/driver/dmar_info.h"
 #include "vtd/driver/function_list.h"
@@ -20,6 +19,9 @@
 #include <vector>
 
 namespace vtd::driver {
+
+/// Whole pages, [begin, end) each, in order, apart from each other.
+using page_ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 /// A set of second-level tables and the units that use them. Made by `driver::create_domain`.
 class domain {
@@ -44,6 +46,8 @@ private:
   std::string name_;
   second_level_tables tables_;
   std::map<unsigned, unit_use> uses_;
+  // Reserved regions of members that `attach` mapped to themselves.
+  page_ranges regions_;
 };
 
 /// A fault as the driver saw it.
@@ -94,8 +98,12 @@ public:
   /// Gives a function to a domain, with all source-ids its requests may carry; takes it from the domain it
   /// was in. Throws driver_error: unknown function, no unit for it, no domain-id or page left, or a shared
   /// source-id that another function holds in another domain. All its source-ids are set up, or none.
+  ///
+  /// Its reserved regions (VT-d 8.4) come with it: they are mapped to themselves before it moves. Throws
+  /// driver_error where the domain maps a page of them to something else.
   void attach(domain& to, const function_address& who);
-  /// Takes it back: blocked afterwards.
+  /// Takes it back: blocked afterwards. Its reserved regions go from the domain, as far as no other member
+  /// needs them and it was `attach` that mapped them.
   void detach(const function_address& who);
   /// The domain of a function, or null.
   [[nodiscard]] domain* domain_of(const function_address& who);
@@ -144,6 +152,12 @@ private:
   void invalidate_devices(unit& which, const domain& in, std::uint64_t begin, std::uint64_t end);
   void remove(unit& which, spec::source_id id);
   void after_change(domain& in, const table_change& change, bool mapped);
+  [[nodiscard]] std::vector<function_address> users_of(const reserved_region_info& region) const;
+  [[nodiscard]] page_ranges reserved_ranges(const domain& in, const function_address& who) const;
+  void unmap_regions(domain& in, const page_ranges& ranges);
+  [[nodiscard]] page_ranges missing_regions(domain& in, const function_address& who) const;
+  [[nodiscard]] page_ranges bring_regions(domain& to, const function_address& who);
+  void take_regions(domain& from, const function_address& who);
 
   hardware& machine_;
   dmar_info table_;

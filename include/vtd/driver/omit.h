@@ -4,6 +4,7 @@
 // Deliberate mistakes: steps that the driver leaves out when told so, to show what the hardware makes of it
 // and that a checker catches it. Each one is a mistake that real drivers have made.
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -46,11 +47,23 @@ struct omit {
   bool overflow_clear = false;
 };
 
+/// When the driver comes to a step.
+enum class occasion : std::uint8_t {
+  /// Start, attach, map, or a fault.
+  use,
+  unmap,
+  detach,
+  /// An entry that is present is replaced: by `root_table::replace` only. The driver itself moves functions
+  /// through "not present".
+  replacement
+};
+
 /// One flag of `omit`, for people and command lines.
 struct omission {
   std::string_view name; ///< the member's name with dashes: "context-entry-flush"
   std::string_view text; ///< what is left out and what follows, one line
   bool omit::*flag;      ///< the member
+  occasion when = occasion::use;
 };
 
 /// All omissions, in the order of the struct.

@@ -42,8 +42,12 @@ struct unit_description {
   std::vector<scope_description> scopes;
   /// The part needs write-buffer flushes although CAP.RWBF = 0.
   known<bool> hidden_write_buffer;
+  /// The part's table reads do not meet the CPU's cache although ECAP.C = 1.
+  known<bool> hidden_incoherent;
   /// Protected regions also block translated requests.
   known<bool> protect_translated;
+  /// Protected regions begin and end at multiples of this; a power of two, 4 KB to 2 GB.
+  known<std::uint64_t> protected_region_size;
 };
 
 /// Memory that firmware makes devices use (RMRR, VT-d 8.4); `limit` is the last byte.

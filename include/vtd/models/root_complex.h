@@ -11,6 +11,7 @@
 #include "vtd/platform/dma_bypass.h"
 #include "vtd/platform/dma_router.h"
 #include "vtd/platform/endpoint.h"
+#include "vtd/platform/fault_injector.h"
 #include "vtd/platform/interrupt_sink.h"
 #include "vtd/platform/kernel_wheel.h"
 #include "vtd/platform/memory.h"
@@ -47,9 +48,10 @@ struct unresolved_scope {
 class root_complex final : public sc_core::sc_module {
 public:
   /// `extra_ports`: upstream sockets beyond those of the board's own endpoints, for models of the user's;
-  /// bind `extra(n)`. Throws board_error or std::invalid_argument for data that cannot be built.
+  /// bind `extra(n)`. `injectors`: faults can be injected at `memory_faults` and `register_faults`. Throws
+  /// board_error or std::invalid_argument for data that cannot be built.
   root_complex(const sc_core::sc_module_name& name, const board& from, const timing_preset& timing,
-               std::uint64_t seed = 1, unsigned extra_ports = 0);
+               std::uint64_t seed = 1, unsigned extra_ports = 0, bool injectors = false);
 
   [[nodiscard]] const board& description() const { return board_; }
   [[nodiscard]] const timing_preset& timing() const { return timing_; }
@@ -75,6 +77,12 @@ public:
   [[nodiscard]] platform::dma_router::upstream_socket& extra(unsigned index) {
     return router_.upstream[static_cast<std::size_t>(endpoints_.size()) + index];
   }
+  /// Between a unit and memory (what the unit's tables and devices meet; the CPU's own accesses do not pass
+  /// it), and between the CPU and a unit's registers. Only for a machine that was built with injectors.
+  [[nodiscard]] platform::fault_injector& memory_faults(std::size_t unit) { return *memory_faults_.at(unit); }
+  [[nodiscard]] platform::fault_injector& register_faults(std::size_t unit) {
+    return *register_faults_.at(unit);
+  }
   /// Scopes of the board's table that name no function.
   [[nodiscard]] const std::vector<unresolved_scope>& unresolved() const { return unresolved_; }
   /// Time of the link between an endpoint and the chipset.
@@ -88,7 +96,7 @@ private:
   void route_scopes();
   void route_scope(const scope_description& scope, unsigned unit);
   void build_bypass(unsigned upstream_ports);
-  void build_units(std::uint64_t seed, unsigned upstream_ports);
+  void build_units(std::uint64_t seed, unsigned upstream_ports, bool injectors);
   [[nodiscard]] static std::uint64_t memory_size(const board& from);
 
   board board_;
@@ -111,6 +119,8 @@ private:
   sc_core::sc_vector<tlm_utils::simple_initiator_socket<root_complex>> to_registers_;
   std::unique_ptr<tlm_utils::simple_initiator_socket<root_complex>> unused_;
   std::vector<std::unique_ptr<platform::remapping_unit>> units_;
+  std::vector<std::unique_ptr<platform::fault_injector>> memory_faults_;
+  std::vector<std::unique_ptr<platform::fault_injector>> register_faults_;
   std::vector<std::unique_ptr<platform::endpoint>> endpoints_;
   std::vector<unresolved_scope> unresolved_;
 };

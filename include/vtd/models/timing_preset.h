@@ -36,6 +36,8 @@ struct timing_preset {
   known<engine::picoseconds> clock_period; ///< ps
   cache_parameters context;
   cache_parameters iotlb;
+  cache_parameters large_iotlb;      ///< pages larger than 4 KB; no entries: they share `iotlb`
+  known<bool> large_pages_in_pieces; ///< of a large page the 4 KB asked for are kept, no more
   cache_parameters pml5;
   cache_parameters pml4;
   cache_parameters pdpe;

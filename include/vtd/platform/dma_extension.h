@@ -26,10 +26,12 @@ struct dma_extension final : tlm::tlm_extension<dma_extension> {
   }
 };
 
-/// Marks a read of a translation table by remapping hardware.
+/// Marks a read of a translation table, or of the invalidation queue, by remapping hardware.
 struct table_read_extension final : tlm::tlm_extension<table_read_extension> {
   /// ECAP.C = 1: the read sees what is in CPU caches (VT-d 10.4.3).
   bool coherent = false;
+  /// A fetch from the invalidation queue, not from a table (VT-d 6.5.2).
+  bool queue_fetch = false;
 
   [[nodiscard]] tlm_extension_base* clone() const override { return new table_read_extension(*this); }
   void copy_from(const tlm_extension_base& other) override {
@@ -55,6 +57,12 @@ struct device_message_extension final : tlm::tlm_extension<device_message_extens
   void copy_from(const tlm_extension_base& other) override {
     *this = static_cast<const device_message_extension&>(other);
   }
+};
+
+/// Marks the write of an invalidation wait's status data by remapping hardware (VT-d 6.5.2.8).
+struct status_write_extension final : tlm::tlm_extension<status_write_extension> {
+  [[nodiscard]] tlm_extension_base* clone() const override { return new status_write_extension(*this); }
+  void copy_from(const tlm_extension_base& /*other*/) override {}
 };
 
 } // namespace vtd::platform

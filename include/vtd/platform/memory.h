@@ -45,6 +45,9 @@ public:
   /// Accesses that touch [first, last] fail from now on; direct pointers given out are withdrawn.
   void fail(std::uint64_t first, std::uint64_t last);
   void heal() { failing_.clear(); }
+  /// Table reads through this port never meet the CPU's cache, whatever the unit behind it claims (ECAP.C);
+  /// fetches of the invalidation queue still do.
+  void never_snoop(unsigned port) { never_snooped_.at(port) = true; }
   /// Pages may be given out as direct pointers. Only for platforms whose CPU stores do not wait in a cache: a
   /// direct access meets neither cache nor write buffer. Off unless switched on; switching it off withdraws
   /// what was given. Pages with bytes that fail are never given.
@@ -63,7 +66,8 @@ private:
   void before_end_of_elaboration() override;
   // Which of the times an access takes.
   enum class kind : std::uint8_t { refused, read, write, table_read };
-  kind access(tlm::tlm_generic_payload& trans);
+  kind access(int port, tlm::tlm_generic_payload& trans);
+  [[nodiscard]] bool meets_cache(int port, const table_read_extension& what) const;
   [[nodiscard]] const sc_core::sc_time& time_of(kind what) const {
     return times_[static_cast<std::size_t>(what)];
   }
@@ -83,6 +87,7 @@ private:
   std::array<sc_core::sc_time, 4> times_;
   std::vector<range> failing_;
   std::vector<bool> direct_given_;
+  std::vector<bool> never_snooped_;
   engine::picoseconds free_at_ = 0;
   bool dmi_allowed_ = false;
   std::uint64_t reads_ = 0;

@@ -138,8 +138,8 @@ private:
                                        std::uint64_t address);
   unit_transaction& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset,
                                   std::uint32_t length, std::uint64_t address, spec::source_id source);
-  unit_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
-  unit_transaction& dword_write(std::uint64_t address, std::uint32_t data);
+  table_read_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
+  static unit_transaction& dword_write(unit_transaction& out, std::uint64_t address, std::uint32_t data);
   static void prepare(unit_transaction& payload, tlm::tlm_command command, std::uint64_t address,
                       unsigned char* data, unsigned bytes);
   bool send(downstream_socket& socket, tlm::tlm_generic_payload& payload, unit_ticket& ticket);
@@ -155,6 +155,7 @@ private:
   payload_pool<unit_transaction> pool_;
   payload_pool<table_read_transaction> table_pool_;
   payload_pool<device_transaction> device_pool_;
+  payload_pool<status_write_transaction> status_pool_;
   // For each slot of the unit the request that passes as it is, or null, and its ticket.
   std::vector<tlm::tlm_generic_payload*> passing_;
   std::vector<unit_ticket> tickets_;

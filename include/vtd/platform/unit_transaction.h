@@ -81,4 +81,16 @@ struct device_transaction final : unit_transaction {
   device_message_extension message;
 };
 
+/// One that writes the status of a wait, and says so.
+struct status_write_transaction final : unit_transaction {
+  status_write_transaction() {
+    ticket.what = unit_ticket::kind::status;
+    set_extension(&mark);
+  }
+  status_write_transaction(const status_write_transaction&) = delete;
+  status_write_transaction& operator=(const status_write_transaction&) = delete;
+  ~status_write_transaction() override { clear_extension(&mark); }
+  status_write_extension mark;
+};
+
 } // namespace vtd::platform

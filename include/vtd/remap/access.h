@@ -34,12 +34,15 @@ struct context_value {
   /// Which of the two is the smaller: decides between LGN.1.1 and LGN.1.2.
   spec::fault_condition beyond_width = spec::fault_condition::lgn_1_1;
   bool fault_processing_disable = false;
+  /// Not none: the root or context entry is not present or in error, and the cache of a part with caching
+  /// mode remembers that (CAP.CM, VT-d 6.1), under domain-id 0. The type is `reserved` then.
+  spec::fault_condition absent = spec::fault_condition::none;
   /// Host physical address of the top paging table (SLPTPTR).
   std::uint64_t top_table = 0;
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(domain_id, type, levels, input_width, beyond_width, fault_processing_disable, top_table);
+    archive(domain_id, type, levels, input_width, beyond_width, fault_processing_disable, absent, top_table);
   }
 };
 
@@ -54,12 +57,16 @@ struct page_attributes {
 
 /// A cached translation (IOTLB, VT-d 6.2.4).
 struct page_value : page_attributes {
+  /// Not none: the entry of this level is not present (LGN.3.np, whatever the request was) or has reserved
+  /// bits (LSL.2), and the cache of a part with caching mode remembers that (CAP.CM, VT-d 6.1). No rights
+  /// then.
+  spec::fault_condition absent = spec::fault_condition::none;
   /// Host physical address of the page.
   std::uint64_t page = 0;
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(level, read, write, snoop, page);
+    archive(level, read, write, snoop, absent, page);
   }
 };
 

@@ -19,6 +19,9 @@ struct capabilities {
   /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision
   /// 3; older parts: assumed, because letting it through would turn data into interrupts.
   bool output_range_check = true;
+  /// Whether a part with CAP.CM = 1 keeps what is not present or in error (VT-d 6.1: it may). *Assumed:* it
+  /// does, so that a driver that forgets to invalidate shows.
+  bool caches_absent = true;
 
   /// VER_REG.MAX.
   [[nodiscard]] unsigned major_version() const {
@@ -30,6 +33,11 @@ struct capabilities {
 struct cache_shapes {
   cache_shape context{};
   cache_shape iotlb{};
+  /// An IOTLB array of its own for pages larger than 4 KB. Without entries they share `iotlb`.
+  cache_shape large_iotlb{};
+  /// Of a larger page only the 4 KB that were asked for are kept, as an entry like all others. Some parts
+  /// that report large pages (CAP.SPS) do so. `large_iotlb` stays empty then.
+  bool large_pages_in_pieces = false;
   cache_shape pml5{};
   cache_shape pml4{};
   cache_shape pdpe{};

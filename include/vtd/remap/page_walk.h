@@ -98,7 +98,16 @@ public:
   /// and the leaf, when it was read from memory and the request is allowed.
   [[nodiscard]] bool fetched_page() const { return fetched_page_; }
   [[nodiscard]] page_value page() const {
-    return {result_.attributes(), result_.address & ~(spec::level_size(result_.level) - 1)};
+    return {result_.attributes(), spec::fault_condition::none,
+            result_.address & ~(spec::level_size(result_.level) - 1)};
+  }
+  /// Instead of a leaf: an entry that is not present or has reserved bits, of a part that keeps that, too.
+  [[nodiscard]] bool fetched_absence() const { return fetched_absence_; }
+  [[nodiscard]] page_value absence() const {
+    const bool reserved = result_.condition == spec::fault_condition::lsl_2;
+    return {{static_cast<std::uint8_t>(at_.level), false, false, false},
+            reserved ? spec::fault_condition::lsl_2 : spec::fault_condition::lgn_3_np,
+            0};
   }
   /// Table reads so far.
   [[nodiscard]] unsigned reads() const { return reads_; }
@@ -139,6 +148,7 @@ private:
   }
   void want(table_kind kind, std::uint64_t address);
   void stop(spec::fault_condition condition);
+  void stop_without_context(const table_rules& rules, spec::fault_condition condition);
 
   // Set by `start`, but for the entries, of which only those of visited levels mean anything.
   dma_access access_;
@@ -156,6 +166,7 @@ private:
   bool fetched_context_;
   bool knows_context_;
   bool fetched_page_;
+  bool fetched_absence_;
 };
 
 // --- The steps that every walk takes, here so that they are compiled into their callers
@@ -170,6 +181,7 @@ inline void page_walk::clear() {
   fetched_context_ = false;
   knows_context_ = false;
   fetched_page_ = false;
+  fetched_absence_ = false;
 }
 
 inline void page_walk::start(const table_rules& rules, const dma_access& access,
@@ -182,6 +194,10 @@ inline void page_walk::start(const table_rules& rules, const dma_access& access,
 inline void page_walk::begin(const table_rules& rules) {
   clear();
   fault_processing_disable_ = context_.fault_processing_disable;
+  if (context_.absent != spec::fault_condition::none) [[unlikely]] {
+    knows_context_ = true;
+    return stop(context_.absent);
+  }
   if (const auto condition = table_rules::judge_type(context_.type, access_.type);
       condition != spec::fault_condition::none) {
     knows_context_ = true;
@@ -308,18 +324,21 @@ inline void page_walk::conclude(const table_rules& rules, verdict how, spec::sec
     const spec::second_level_entry granted{at_.granted};
     const page_attributes attributes{static_cast<std::uint8_t>(at_.level), granted.read(), granted.write(),
                                      rules.reports_snoop() && entry.snoop()};
-    return finish_page(rules, {attributes, entry.address()});
+    return finish_page(rules, {attributes, spec::fault_condition::none, entry.address()});
   }
   case verdict::failed:
     return stop(at_.level == context_.levels ? spec::fault_condition::lct_4_3 : spec::fault_condition::lsl_1);
   case verdict::not_present:
-    return stop(access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
-                                                   : spec::fault_condition::lgn_3_np);
+    stop(access_.kind == access_kind::write ? spec::fault_condition::lgn_2_np
+                                            : spec::fault_condition::lgn_3_np);
+    break;
   case verdict::reserved:
-    return stop(spec::fault_condition::lsl_2);
+    stop(spec::fault_condition::lsl_2);
+    break;
   case verdict::next_level:
     return;
   }
+  fetched_absence_ = rules.keeps_absent() && !result_.allowed();
 }
 
 inline void page_walk::finish_page(const table_rules& rules, const page_value& page) {
@@ -331,8 +350,11 @@ inline void page_walk::finish_page(const table_rules& rules, const page_value& p
     condition = rules.judge_rights(page.read, page.write, access_.kind);
   }
   if (condition == spec::fault_condition::none) condition = rules.judge_output(result_.address);
+  if (page.absent != spec::fault_condition::none) [[unlikely]]
+    condition = table_rules::judge_absent(page, access_.kind);
   if (condition != spec::fault_condition::none) {
-    fetched_page_ = false;
+    // The page is there; a part with caching mode keeps it, with the rights it has.
+    fetched_page_ = fetched_page_ && rules.keeps_absent();
     stop(condition);
   }
 }

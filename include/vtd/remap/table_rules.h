@@ -64,6 +64,13 @@ public:
     return (entry.value & leaf_reserved_[level]) != 0;
   }
   [[nodiscard]] bool reports_snoop() const { return snoop_control_; }
+  /// Caching mode: what is not present or in error is kept, too (CAP.CM, VT-d 6.1).
+  [[nodiscard]] bool keeps_absent() const { return keeps_absent_; }
+  /// The condition of a request to a page that is known to be absent.
+  [[nodiscard]] static spec::fault_condition judge_absent(const page_value& page, access_kind kind) {
+    const bool no_write = page.absent == spec::fault_condition::lgn_3_np && kind == access_kind::write;
+    return no_write ? spec::fault_condition::lgn_2_np : page.absent;
+  }
 
 private:
   // Of translated and translation requests; to pass-through contexts they do not come.
@@ -72,6 +79,7 @@ private:
   capabilities caps_;
   bool zero_length_reads_ = false;
   bool snoop_control_ = false;
+  bool keeps_absent_ = false;
   spec::root_entry root_reserved_{};
   spec::context_entry context_reserved_{};
   std::uint64_t table_reserved_ = 0;

@@ -81,6 +81,8 @@ public:
   [[nodiscard]] const context_cache& contexts() const { return contexts_; }
   [[nodiscard]] page_cache& iotlb() { return iotlb_; }
   [[nodiscard]] const page_cache& iotlb() const { return iotlb_; }
+  /// The array of pages larger than 4 KB, if there is one; misses are counted in `iotlb`.
+  [[nodiscard]] const page_cache& large_iotlb() const { return large_; }
   /// Pages have so many sizes: 4 KB, 2 MB, 1 GB, 512 GB, 256 TB (VT-d 10.4.2, SPS).
   static constexpr unsigned max_leaf_level = 5;
   /// The highest level whose non-leaf entries are cached; a sixth level (AW = 4) is read from memory always.
@@ -146,6 +148,7 @@ public:
   void serialize(Archive& archive) {
     contexts_.serialize(archive);
     iotlb_.serialize(archive);
+    large_.serialize(archive);
     for (table_cache& each : tables_)
       each.serialize(archive);
     archive.section("page sizes", [&] { archive(larger_pages_); });
@@ -155,22 +158,31 @@ private:
   page_value* lookup_any_size(std::uint16_t domain, std::uint64_t address);
   start_point lookup_all_tables(std::uint16_t domain, std::uint64_t address, unsigned levels);
   void recount_larger_pages();
+  // Which array holds pages of `level`.
+  [[nodiscard]] page_cache& pages(unsigned level) { return level > 1 && has_large_ ? large_ : iotlb_; }
+  [[nodiscard]] const page_cache& pages(unsigned level) const {
+    return level > 1 && has_large_ ? large_ : iotlb_;
+  }
+  std::uint64_t fill_larger_page(std::uint16_t domain, std::uint64_t address, const page_value& value);
 
   context_cache contexts_;
   page_cache iotlb_;
+  page_cache large_;
   std::array<table_cache, max_cached_level - 1> tables_;
   // How many cached pages are larger than 4 KB.
   std::size_t larger_pages_ = 0;
   bool has_tables_ = false;
+  bool has_large_ = false;
+  bool in_pieces_ = false;
 };
 
 [[gnu::always_inline]] inline std::uint64_t translation_caches::fill_page(std::uint16_t domain,
                                                                           std::uint64_t address,
                                                                           const page_value& value,
                                                                           bool absent) {
-  const page_tag tag = page_tag::of(domain, address, value.level);
-  if (value.level > 1 && iotlb_.peek(tag) == nullptr && iotlb_.shape().entries != 0) ++larger_pages_;
-  const std::uint64_t left = iotlb_.fill(tag, value, absent);
+  if (value.level > 1) [[unlikely]]
+    return fill_larger_page(domain, address, value);
+  const std::uint64_t left = iotlb_.fill(page_tag::of(domain, address, 1), value, absent);
   if (left != 0 && page_tag::level_of(left) > 1) --larger_pages_;
   return left;
 }

@@ -85,7 +85,7 @@ public:
   /// known not to hold the page.
   [[gnu::always_inline]] std::uint64_t commit(const page_walk& walk, bool page_absent = false) {
     if (walk.fetched_context() || caches_.has_tables()) keep_tables(walk);
-    if (!walk.fetched_page()) return 0;
+    if (!walk.fetched_page()) return keep_absence(walk);
     const page_value page = walk.page();
     return caches_.fill_page(walk.context().domain_id, walk.access().address, page, page_absent);
   }
@@ -137,6 +137,11 @@ private:
   outcome lookup_special(const context_value& context, const dma_access& access, translation& out);
   void look_up_all(page_walk& walk);
   void keep_tables(const page_walk& walk);
+  std::uint64_t keep_absence(const page_walk& walk) {
+    if (!walk.fetched_absence()) [[likely]]
+      return 0;
+    return caches_.fill_page(walk.context().domain_id, walk.access().address, walk.absence());
+  }
   outcome use_page(const context_value& context, const page_value& page, const dma_access& access,
                    translation& out) const {
     out.address = page.page | (access.address & (spec::level_size(page.level) - 1));
@@ -148,6 +153,8 @@ private:
     out.condition = condition;
     if (condition == spec::fault_condition::none) [[likely]]
       return outcome::translated;
+    if (page.absent != spec::fault_condition::none) condition = table_rules::judge_absent(page, access.kind);
+    out.condition = condition;
     out.suppressed = context.fault_processing_disable && spec::condition_info(condition).qualified;
     return outcome::blocked;
   }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What QEMU's model cannot witness, because it has none of it or cannot show it, and who does.
+
+#include "statements.h"
+
+namespace vtd::models {
+
+std::vector<beyond_qemu_row> beyond_qemu() {
+  using namespace detail;
+  return {
+      {"advanced fault logging", nobody, "", "no part and no other model that has it is known"},
+      {"write-buffer flush", nobody, "", "tests from 6.8 only; no driver or log that would show it is wrong"},
+      {"non-coherent walks", nobody, "", "tests from 6.8 only"},
+      {"PLMR and PHMR", driver, "dmar.commands.protection_goes_over_to_translation_without_a_gap",
+       "the order of a driver's start: protected by firmware, translation on, EPM off, PRS awaited; the "
+       "granularity is assumed"},
+      {"several fault registers", nobody, "", "tests from 7.3.1 only"},
+      {"other domain widths", logged, "spec.cap.reads_the_registers_of_real_parts",
+       "ND of real parts by their logged CAP_REG; the reserved bits of wider ids are from 9.3"},
+      {"2- and 5-level tables", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
+       "a naive walk written from 3.6 and 9.8, over random tables of 2 to 5 levels"},
+      {"512 GB pages", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
+       "the same, with leaves of every size that SPS names"},
+      {"units without page-selective invalidation, coarser granularity", nobody, "",
+       "tests from 6.5.1.2 only"},
+      {"paging-structure caches and IH", nobody, "",
+       "tests from 6.2.5 and 6.5.1.2 only; what a part keeps is its own affair"},
+      {"drain under load", nobody, "", "tests from 6.5.1 only"},
+      {"time", nobody, "", "no value is calibrated; presets say where each comes from"},
+      {"ATS through edu", nobody, "", "its edu device cannot ask for translations"},
+      {"zero-length reads", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
+       "the naive walk judges them by 3.7.1 and CAP.ZLR"},
+      {"bytes of event messages", by_hand, "spec.msi_message.is_what_the_event_registers_hold",
+       "address and data worked out by hand from 5.1.6 and 10.4.11"},
+  };
+}
+
+} // namespace vtd::models

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// What models/compliance says, against the declarations and the tests that there are.
+
+#include "vtd/models/compliance.h"
+#include "vtd/spec/fault.h"
+#include "vtd/spec/registers.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+
+namespace vtd::models {
+namespace {
+
+namespace fs = std::filesystem;
+using kind = compliance_kind;
+using status = compliance_status;
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// "ROOM.SUITE.NAME" of every test in tests/.
+const std::set<std::string>& all_tests() {
+  static const std::set<std::string> tests = [] {
+    std::set<std::string> out;
+    const std::regex declaration("TEST(?:_[FP])?\\(\\s*(\\w+),\\s*(\\w+)\\s*\\)");
+    for (const auto& file : fs::recursive_directory_iterator(VTD_SOURCE_DIR "/tests")) {
+      if (!file.path().filename().string().ends_with("_test.cpp")) continue;
+      const std::string room = file.path().parent_path().filename().string();
+      const std::string text = text_of(file.path());
+      for (std::sregex_iterator i(text.begin(), text.end(), declaration), end; i != end; ++i)
+        out.insert(room + '.' + (*i)[1].str() + '.' + (*i)[2].str());
+    }
+    return out;
+  }();
+  return tests;
+}
+
+TEST(compliance, every_declared_thing_has_a_row_and_every_row_is_declared) {
+  const auto rows = compliance_rows(); // throws when not
+  std::set<std::string> names;
+  std::size_t counts[4]{};
+  for (const compliance_row& row : rows) {
+    EXPECT_TRUE(names.insert(std::string(to_string(row.kind)) + ' ' + row.name).second) << row.name;
+    EXPECT_FALSE(row.section.empty() || row.text.empty()) << row.name;
+    ++counts[static_cast<std::size_t>(row.kind)];
+  }
+  EXPECT_GT(counts[0], spec::fault_conditions.size());
+  EXPECT_EQ(counts[1], spec::reg::cap_reg::layout.fields.size() + spec::reg::ecap_reg::layout.fields.size());
+}
+
+TEST(compliance, every_implemented_row_names_a_test_that_there_is) {
+  for (const compliance_row& row : compliance_rows()) {
+    const bool wanted = row.status != status::absent || row.kind == kind::capability;
+    EXPECT_EQ(!row.test.empty(), wanted) << row.name << " is " << to_string(row.status);
+    if (!row.test.empty()) {
+      EXPECT_TRUE(all_tests().contains(std::string(row.test))) << row.name << ": no test " << row.test;
+    }
+    if (row.status == status::absent) {
+      EXPECT_EQ(row.witness, compliance_witness::none) << row.name;
+    }
+  }
+}
+
+TEST(compliance, every_capability_is_watched_over_random_configurations) {
+  for (const compliance_row& row : compliance_rows()) {
+    // A walk's coherence is the memory's, so that it takes a platform to see it.
+    if (row.kind != kind::capability || row.name == "ECAP.C") continue;
+    EXPECT_TRUE(row.test.starts_with("conformance.capability_bits.")) << row.name;
+    EXPECT_EQ(row.test.find("behaves_as_absent") != std::string_view::npos, row.status == status::absent)
+        << row.name << ": what is built needs a probe of its own";
+  }
+}
+
+TEST(compliance, what_qemu_cannot_witness_names_another_witness_or_none) {
+  const auto rows = beyond_qemu();
+  EXPECT_EQ(rows.size(), 15U);
+  for (const beyond_qemu_row& row : rows) {
+    EXPECT_NE(row.witness, compliance_witness::qemu) << row.what;
+    EXPECT_FALSE(row.how.empty()) << row.what;
+    EXPECT_EQ(row.test.empty(), row.witness == compliance_witness::none) << row.what;
+    if (!row.test.empty()) {
+      EXPECT_TRUE(all_tests().contains(std::string(row.test))) << row.what << ": no test " << row.test;
+    }
+  }
+}
+
+// The language cannot list a struct's members: the source can.
+TEST(compliance, no_field_of_a_register_is_declared_and_then_forgotten) {
+  const std::string text = text_of(VTD_SOURCE_DIR "/include/vtd/spec/registers.h");
+  const std::regex declaration("struct (\\w+) : register_at<|= bits<\"(\\w+)\", (\\d+), (\\d+)");
+  std::vector<std::vector<std::string>> declared;
+  for (std::sregex_iterator i(text.begin(), text.end(), declaration), end; i != end; ++i) {
+    if ((*i)[1].matched) {
+      declared.emplace_back();
+    } else {
+      ASSERT_FALSE(declared.empty());
+      declared.back().push_back((*i)[2].str() + ' ' + (*i)[3].str() + ':' + (*i)[4].str());
+    }
+  }
+  std::vector<std::vector<std::string>> listed;
+  for (const spec::register_layout& layout : spec::reg::all_registers()) {
+    listed.emplace_back();
+    for (const spec::field_row& field : layout.fields) {
+      listed.back().push_back(std::string(field.name) + ' ' + std::to_string(field.msb) + ':' +
+                              std::to_string(field.lsb));
+    }
+  }
+  EXPECT_EQ(declared, listed);
+}
+
+} // namespace
+} // namespace vtd::models
