@@ -94,9 +94,12 @@ std::string snapshot::describe(const unit_config& config) {
   lines out;
   out("cap", config.caps.cap.value)("ecap", config.caps.ecap.value)("version", config.caps.version);
   out("host_address_width", config.caps.host_address_width);
-  out("output_range_check", config.caps.output_range_check);
+  out("output_range_check", config.caps.output_range_check)("caches_absent", config.caps.caches_absent);
+  out("entry_beats", config.caps.entry_beats);
   out.shape("context", config.caches.context);
   out.shape("iotlb", config.caches.iotlb);
+  out.shape("large_iotlb", config.caches.large_iotlb);
+  out("large_pages_in_pieces", config.caches.large_pages_in_pieces);
   out.shape("pml5", config.caches.pml5);
   out.shape("pml4", config.caches.pml4);
   out.shape("pdpe", config.caches.pdpe);
@@ -118,6 +121,7 @@ std::string snapshot::describe(const unit_config& config) {
   out("context_domain_compared", config.context_domain_compared);
   out("whole_domain_tables", config.whole_domain_tables)("compress_faults", config.compress_faults);
   out("queue_address_clears_pointers", config.queue_address_clears_pointers);
+  out("protected_region_shift", config.protected_region_shift);
   return out.take();
 }
 
