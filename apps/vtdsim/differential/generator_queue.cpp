@@ -64,6 +64,15 @@ void generator_state::clear_queue_error() {
 spec::invalidation_descriptor generator_state::valid_descriptor(std::string& note) {
   const auto domain = domains_.empty() || random_.chance(20) ? static_cast<std::uint16_t>(random_.next())
                                                              : random_.pick(domains_).id;
+  if (how_.device_tlb && random_.chance(20)) {
+    note = "device-TLB";
+    spec::device_tlb_descriptor d;
+    return d
+        .set_source(random_.chance(80) ? devices[random_.below(device_count)]
+                                       : spec::source_id{static_cast<std::uint16_t>(random_.next())})
+        .set_max_pending(static_cast<unsigned>(random_.below(32)))
+        .set_range(random_.next(), static_cast<unsigned>(random_.below(53)));
+  }
   switch (random_.below(10)) {
   case 0:
   case 1: {
@@ -180,6 +189,8 @@ spec::invalidation_descriptor generator_state::odd_descriptor(std::string& note)
   if (d.is(spec::descriptor_type::context_cache))
     return reserved_bit(spec::context_cache_descriptor::reserved());
   if (d.is(spec::descriptor_type::iotlb)) return reserved_bit(spec::iotlb_descriptor::reserved());
+  if (d.is(spec::descriptor_type::device_tlb))
+    return reserved_bit(spec::device_tlb_descriptor::reserved(false));
   if (d.is(spec::descriptor_type::wait)) return reserved_bit(spec::wait_descriptor::reserved(false));
   return reserved_bit(spec::interrupt_entry_cache_descriptor::reserved());
 }

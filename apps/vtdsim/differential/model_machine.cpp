@@ -172,6 +172,11 @@ bool model_machine::write_status(unsigned tag, std::uint64_t address, std::uint3
   return true;
 }
 
+// No device has a TLB, and QEMU's are done with it at once.
+void model_machine::invalidate_device(const vtd::spec::ats::invalidation_request& what) {
+  world_->unit.device_completed({what.device, std::uint32_t{1} << what.tag, 1}, now());
+}
+
 bool model_machine::complete(unsigned /*port*/, void* /*cookie*/, vtd::dmar::completion how) {
   blocked_ = how == vtd::dmar::completion::blocked;
   return true;

@@ -75,6 +75,7 @@ private:
   bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override;
   bool read_descriptor(unsigned tag, std::uint64_t address, unsigned bytes) override;
   bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override;
+  void invalidate_device(const vtd::spec::ats::invalidation_request& what) override;
   bool complete(unsigned /*port*/, void* /*cookie*/, vtd::dmar::completion how) override;
   void send_message(const vtd::spec::msi_message& /*message*/) override {}
   vtd::engine::picoseconds write_buffer_drain_time() override { return 0; }
