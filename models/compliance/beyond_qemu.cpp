@@ -8,7 +8,7 @@ namespace vtd::models {
 std::vector<beyond_qemu_row> beyond_qemu() {
   using namespace detail;
   return {
-      {"advanced fault logging", nobody, "", "not built"},
+      {"advanced fault logging", nobody, "", "tests from 7.3.2 only"},
       {"write-buffer flush", nobody, "", "tests from 6.8 only; no driver or log that would show it is wrong"},
       {"non-coherent walks", nobody, "", "tests from 6.8 only"},
       {"PLMR and PHMR", driver, "dmar.commands.protection_goes_over_to_translation_without_a_gap",
@@ -32,7 +32,7 @@ std::vector<beyond_qemu_row> beyond_qemu() {
        "dmar.reach.no_random_program_gets_a_request_where_nothing_is_mapped_for_it",
        "the same oracle judges whether a drain that was promised waited for what was in flight"},
       {"time", nobody, "", "no value is calibrated; presets say where each comes from"},
-      {"ATS through edu", nobody, "", "device-TLBs are not built"},
+      {"ATS through edu", nobody, "", "tests from 4.1, 6.5.2.5 and PCIe ATS only"},
       {"zero-length reads", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
        "the naive walk judges them by 3.7.1 and CAP.ZLR"},
       {"bytes of event messages", by_hand, "spec.msi_message.is_what_the_event_registers_hold",

@@ -51,7 +51,8 @@ struct naive_walk {
     reserved = reserved || any(hi, 63, 8 + domain_bits);
     if (reserved) return fault(fault_condition::lct_3);
     const std::uint64_t type = bits(lo, 3, 2);
-    if (type == 3 || type == 1 || (type == 2 && !caps.ecap.pt())) return fault(fault_condition::lct_4_2);
+    if (type == 3 || (type == 1 && !caps.ecap.dt()) || (type == 2 && !caps.ecap.pt()))
+      return fault(fault_condition::lct_4_2);
     const auto aw = static_cast<unsigned>(bits(hi, 2, 0));
     if (aw > 4 || !bit(caps.cap.sagaw(), aw)) return fault(fault_condition::lct_4_1);
     if (type == 2) {
@@ -82,7 +83,7 @@ struct naive_walk {
       // 9.8: what is reserved in it.
       bool wrong = haw < 52 && any(entry, 51, haw);
       if (leaf) {
-        wrong = wrong || (bit(entry, 11) && !caps.ecap.sc()) || bit(entry, 62);
+        wrong = wrong || (bit(entry, 11) && !caps.ecap.sc()) || (bit(entry, 62) && !caps.ecap.dt());
         if (level > 1)
           wrong = wrong || level > 5 || !bit(caps.cap.sps(), level - 2) ||
                   any(entry, std::min(shift - 1, 51U), 12);

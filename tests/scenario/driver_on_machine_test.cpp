@@ -192,7 +192,9 @@ TEST(driver_on_machine, domain_ids_run_out_with_a_clear_error_and_come_back) {
 }
 
 TEST(driver_on_machine, the_driver_uses_the_queue_of_a_unit_that_has_one_and_the_registers_of_the_others) {
-  scene s("synthetic-wide");
+  vtd::test::scene_options options;
+  options.driving.use_ats = false;
+  scene s("synthetic-wide", options);
   s.run([&](vtd::driver::driver& d) {
     d.start();
     auto& guest = d.create_domain("guest");

@@ -51,6 +51,8 @@ private:
     scene_options out;
     out.injectors = true;
     out.driving.unit.timeout_ns = 200'000;
+    // One invalidation, one wait.
+    out.driving.use_ats = false;
     return out;
   }
 };
