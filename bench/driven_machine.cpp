@@ -93,8 +93,11 @@ void driven_machine::run(std::function<void()> job) {
 driver::driver& driven_machine::driver() {
   if (!driver_) {
     const auto table = models::generate_dmar(machine_.description());
+    // Units are what is measured, not devices with device-TLBs.
+    driver::driver_options options;
+    options.use_ats = false;
     driver_ = std::make_unique<driver::driver>(hardware_, driver::parse_dmar(table),
-                                               vtdsim::function_list(machine_.pci()));
+                                               vtdsim::function_list(machine_.pci()), options);
     driver_->start();
   }
   return *driver_;
