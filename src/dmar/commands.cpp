@@ -11,10 +11,6 @@ namespace reg = spec::reg;
 using engine::cycle;
 using engine::never;
 
-namespace {
-constexpr std::uint64_t last_address = ~std::uint64_t{0};
-}
-
 commands::commands(const unit_config& config, const engine::clock& timebase, register_file& registers,
                    remap::translator& translator, unit_state& state, pipeline& requests,
                    protected_memory& protection, fault_recorder& faults, invalidator& removal,
@@ -32,7 +28,7 @@ void commands::reset() {
   context_at_ = iotlb_at_ = protect_at_ = never;
   iotlb_draining_ = protect_draining_ = false;
   protection_.latch(false);
-  ports_.withdraw(0, last_address);
+  ports_.withdraw_all();
 }
 
 template <class Field>
@@ -95,7 +91,7 @@ void commands::step(cycle now) {
   if (protect_at_ <= now) {
     protect_at_ = never;
     protection_.latch(reg::pmen::epm::get(registers_.read<reg::pmen>()) != 0);
-    ports_.withdraw(0, last_address);
+    ports_.withdraw_all();
     protect_mark_ = requests_.admission_mark();
     protect_draining_ = true;
     tell(unit_command::protected_memory, command_step::effective, now);
@@ -145,7 +141,7 @@ void commands::start_global_command(cycle now) {
     enable_at_ = now + config_.timing.command;
     tell(unit_command::translation, command_step::begun, now);
     tell(unit_command::translation, command_step::effective, now);
-    ports_.withdraw(0, last_address);
+    ports_.withdraw_all();
   }
 }
 
@@ -159,7 +155,7 @@ void commands::finish_global_command(cycle now) {
       translator_.caches().invalidate_all_contexts();
       translator_.caches().invalidate_all_pages();
     }
-    ports_.withdraw(0, last_address);
+    ports_.withdraw_all();
     set_status<reg::gsts::rtps>(true);
     tell(unit_command::set_root_table, command_step::effective, now);
     tell(unit_command::set_root_table, command_step::ended, now);

@@ -7,10 +7,6 @@ namespace vtd::dmar {
 
 using engine::cycle;
 
-namespace {
-constexpr std::uint64_t last_address = ~std::uint64_t{0};
-}
-
 // Invalidations drain the write buffer first where that is needed at all (VT-d 6.8). *Assumed:* those of the
 // queue as those of the registers.
 cycle invalidator::write_buffer_cycles() const {
@@ -66,7 +62,7 @@ spec::context_granularity invalidator::remove(const context_order& order) {
     break;
   }
   ++count_;
-  ports_.withdraw(0, last_address);
+  ports_.withdraw_all();
   return order.wanted;
 }
 
@@ -78,7 +74,7 @@ spec::iotlb_granularity invalidator::remove(const page_order& order) {
   if (config_.needs_write_buffer_flush()) ports_.drain_write_buffer();
   remap::translation_caches& caches = translator_.caches();
   std::uint64_t first = 0;
-  std::uint64_t last = last_address;
+  std::uint64_t last = ~std::uint64_t{0};
   switch (done) {
   case granularity::global:
     requests_.poison_all();

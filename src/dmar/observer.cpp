@@ -24,7 +24,7 @@ void pipeline::report_offer(unsigned port, cycle seen) const {
   event.at = seen;
   event.port = port;
   event.access = what.access;
-  event.length = piece_length(what.access.address, what.length);
+  event.length = spec::page_piece(what.access.address, what.length);
   event.total = what.length;
   observer_->on_request(event);
 }

@@ -200,7 +200,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     s.abandoned = false;
     s.port = static_cast<std::uint8_t>(at);
     s.enabled = state_.translation_enabled;
-    s.piece = piece_length(s.what.access.address, s.what.length);
+    s.piece = spec::page_piece(s.what.access.address, s.what.length);
     ++statistics_.requests;
     statistics_.bytes += s.what.length;
     statistics_.admission_wait_cycles += now - p.seen;
@@ -291,7 +291,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     } else if (left != 0) {
       s.offset += s.piece;
       s.what.access.address += s.piece;
-      s.piece = piece_length(s.what.access.address, left);
+      s.piece = spec::page_piece(s.what.access.address, left);
       s.first_lookup = true;
       replay(taken.id);
     } else {

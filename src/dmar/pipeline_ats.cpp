@@ -12,7 +12,7 @@ std::optional<translation> pipeline::answer_to(const request& what, const remap:
   const remap::dma_access& access = what.access;
   if (access.type != remap::address_type::translation_request || access.kind != remap::access_kind::read ||
       what.length != spec::ats::translation_bytes ||
-      piece_length(access.address, what.length) != what.length) {
+      spec::page_piece(access.address, what.length) != what.length) {
     return {};
   }
   translation out;

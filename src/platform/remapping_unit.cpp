@@ -202,8 +202,7 @@ inline bool remapping_unit::check(tlm::tlm_generic_payload& trans, const sc_core
     status = tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE;
   } else if (trans.get_byte_enable_ptr() != nullptr &&
              trans.get_byte_enable_length() < trans.get_data_length() &&
-             dmar::unit::page_piece(trans.get_address(), trans.get_data_length()) !=
-                 trans.get_data_length()) {
+             spec::page_piece(trans.get_address(), trans.get_data_length()) != trans.get_data_length()) {
     // A pattern that repeats would have to be turned at the page boundary.
     status = tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE;
   } else {
@@ -339,7 +338,7 @@ struct remapping_unit::blocking_request {
 [[gnu::noinline]] void remapping_unit::pass_pieces(blocking_request& whole, std::uint32_t bytes) {
   const std::uint32_t length = whole.trans.get_data_length();
   for (std::uint32_t offset = 0; pass_piece(whole, offset, bytes) && (offset += bytes) < length;)
-    bytes = dmar::unit::page_piece(whole.address + offset, length - offset);
+    bytes = spec::page_piece(whole.address + offset, length - offset);
 }
 
 void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
@@ -355,7 +354,7 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
   const std::uint32_t length = trans.get_data_length();
   hardware_.count_request(length);
   const std::uint64_t sequence = hardware_.enter(trans.is_write());
-  const std::uint32_t bytes = dmar::unit::page_piece(whole.address, length);
+  const std::uint32_t bytes = spec::page_piece(whole.address, length);
   if (bytes == length) [[likely]] {
     pass_piece(whole, 0, length);
   } else {
@@ -446,7 +445,7 @@ unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
   unsigned done = 0;
   while (done < length) {
     piece.access.address = address + done;
-    piece.length = dmar::unit::page_piece(piece.access.address, length - done);
+    piece.length = spec::page_piece(piece.access.address, length - done);
     const auto host = hardware_.probe(piece, tables);
     if (!host) break;
     unit_transaction& part = piece_payload(trans, done, piece.length, *host, piece.access.source);

@@ -93,12 +93,12 @@ TEST(unit_edges, requests_with_translation_off_are_counted_by_both_ways) {
 }
 
 TEST(unit_edges, pieces_end_at_pages) {
-  EXPECT_EQ(dmar::unit::page_piece(0x1000, 64), 64U);
-  EXPECT_EQ(dmar::unit::page_piece(0x1000, 4096), 4096U);
-  EXPECT_EQ(dmar::unit::page_piece(0x1000, 4097), 4096U);
-  EXPECT_EQ(dmar::unit::page_piece(0x1fff, 4096), 1U);
-  EXPECT_EQ(dmar::unit::page_piece(0x1001, 4096), 4095U);
-  EXPECT_EQ(dmar::unit::page_piece(0x1001, 4095), 4095U);
+  EXPECT_EQ(spec::page_piece(0x1000, 64), 64U);
+  EXPECT_EQ(spec::page_piece(0x1000, 4096), 4096U);
+  EXPECT_EQ(spec::page_piece(0x1000, 4097), 4096U);
+  EXPECT_EQ(spec::page_piece(0x1fff, 4096), 1U);
+  EXPECT_EQ(spec::page_piece(0x1001, 4096), 4095U);
+  EXPECT_EQ(spec::page_piece(0x1001, 4095), 4095U);
 }
 
 TEST(unit_edges, a_reset_turns_translation_off_at_once_and_forgets_the_root_table) {

@@ -42,7 +42,7 @@ public:
     ++requests;
     dmar::request piece;
     piece.access = {who, kind, remap::address_type::untranslated, address};
-    piece.length = dmar::unit::page_piece(address, length);
+    piece.length = spec::page_piece(address, length);
     const auto foreseen = unit.probe(piece, memory);
     const std::uint64_t sequence = unit.enter(kind == remap::access_kind::write);
     const auto way = unit.pass(piece, memory, now_ps());
@@ -99,7 +99,7 @@ public:
     if (piece.source != r.access.source) fail("a piece under another source-id");
     remap::dma_access access = r.access;
     access.address += piece.offset;
-    if (piece.length == 0 || piece.length > dmar::unit::page_piece(access.address, r.length - piece.offset))
+    if (piece.length == 0 || piece.length > spec::page_piece(access.address, r.length - piece.offset))
       fail("a piece that leaves its page");
     judge(access, r.admission, r.lookup, piece.address, piece.length, piece.interrupt);
     find(piece.cookie).done += piece.length;

@@ -207,7 +207,7 @@ bool comparer::may_run(const transfer& what) {
     const std::uint64_t address = what.address + done;
     const auto host = model_.destination(what.device, what.to_memory, address);
     if (host && is_off_limits(*host)) return false;
-    done += vtd::dmar::unit::page_piece(address, what.bytes - done);
+    done += spec::page_piece(address, what.bytes - done);
   }
   return true;
 }
@@ -259,7 +259,7 @@ void comparer::perform(run_state& now, std::size_t index) {
     now.cached |= now.memory.may_hold_page(access.source, address);
     now.stale |= now.memory.may_be_stale(access, model_.unit().root_table());
     now.memory.add(access, model_.unit().root_table());
-    done += vtd::dmar::unit::page_piece(address, what.what.bytes - done);
+    done += spec::page_piece(address, what.what.bytes - done);
   }
   qemu_.dma(what.what);
   model_.dma(what.what);

@@ -109,7 +109,7 @@ void model_machine::dma(const transfer& what) {
   if (!what.to_memory) changed_[what.device] = true;
   for (std::uint32_t done = 0; done < what.bytes;) {
     const std::uint64_t address = what.address + done;
-    const std::uint32_t piece = vtd::dmar::unit::page_piece(address, what.bytes - done);
+    const std::uint32_t piece = vtd::spec::page_piece(address, what.bytes - done);
     current_ = {what.device, what.to_memory, address, what.buffer + done, piece};
     vtd::dmar::request request;
     request.access = {devices[what.device],

@@ -207,8 +207,6 @@ private:
     engine::ring<std::uint32_t> responses;
   };
 
-  // How much of `bytes` from `address` on lies in its page.
-  [[nodiscard]] static std::uint32_t piece_length(std::uint64_t address, std::uint32_t bytes);
   void decide(std::uint32_t id, const remap::translation& result, engine::cycle now);
   void end(std::uint32_t id, completion how);
   void leave_for_memory(slot& s, std::uint32_t id, std::uint64_t address);
@@ -362,11 +360,6 @@ inline void pipeline::answered(unsigned id, bool ok, engine::cycle seen) {
   answers_.push_sorted({seen, id, ok}, [seen, id](const answer& other) {
     return other.at > seen || (other.at == seen && other.id > id);
   });
-}
-
-inline std::uint32_t pipeline::piece_length(std::uint64_t address, std::uint32_t bytes) {
-  const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, to_page_end));
 }
 
 inline void pipeline::count_lookup(bool context_hit, bool iotlb_hit) {

@@ -108,6 +108,8 @@ struct unit_ports {
   /// Translations of this range of input addresses may have changed, for any requester: direct pointers that
   /// were given out for it are void. `last` is inclusive.
   virtual void withdraw(std::uint64_t first, std::uint64_t last) = 0;
+  /// The same for all addresses.
+  void withdraw_all() { withdraw(0, ~std::uint64_t{0}); }
 };
 
 } // namespace vtd::dmar

@@ -70,13 +70,8 @@ public:
   void memory_port_free(engine::picoseconds now);
   void response_taken(unsigned port, engine::picoseconds now);
 
-  // Requests, at once (loosely timed). Ask for one page's worth at a time: `page_piece`.
+  // Requests, at once (loosely timed). Ask for one page's worth at a time: `spec::page_piece`.
 
-  /// Bytes from the request's address on that lie in its first page.
-  [[nodiscard]] static std::uint32_t page_piece(std::uint64_t address, std::uint64_t length) {
-    const std::uint64_t to_page_end = spec::page_size - (address & (spec::page_size - 1));
-    return static_cast<std::uint32_t>(length < to_page_end ? length : to_page_end);
-  }
   /// The request (or piece) arrives at `now`; the passage's `leaves` is when it leaves for memory, or is
   /// answered.
   struct passage {

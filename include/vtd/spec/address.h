@@ -42,6 +42,12 @@ inline constexpr unsigned max_levels = 6;
 /// The AW that has so many levels; at least 2.
 [[nodiscard]] constexpr unsigned agaw_of_levels(unsigned levels) { return levels - 2; }
 
+/// How many of `length` bytes from `address` on lie in its page.
+[[nodiscard]] constexpr std::uint32_t page_piece(std::uint64_t address, std::uint64_t length) {
+  const std::uint64_t to_page_end = page_size - (address & (page_size - 1));
+  return static_cast<std::uint32_t>(length < to_page_end ? length : to_page_end);
+}
+
 // The range where a dword write is an interrupt message (VT-d 3.13, 5.1.2). Both bounds are inclusive.
 
 inline constexpr std::uint64_t interrupt_range_first = 0xfee00000;
