@@ -3,8 +3,8 @@
 
 #include "vtdsim/miss_cost.h"
 #include "vtdsim/report_parts.h"
-#include "vtdsim/result_text.h"
 #include "vtdsim/result_json.h"
+#include "vtdsim/result_text.h"
 
 #include <fmt/format.h>
 

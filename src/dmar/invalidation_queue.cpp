@@ -28,8 +28,7 @@ invalidation_queue::invalidation_queue(const unit_config& config, register_file&
                                        const unit_state& state, invalidator& removal, pipeline& requests,
                                        fault_recorder& faults, unit_ports& ports)
     : config_(config), registers_(registers), state_(state), removal_(removal), requests_(requests),
-      faults_(faults), ports_(ports), event_(config, registers, ports),
-      devices_(config, registers, faults, ports),
+      faults_(faults), ports_(ports), event_(config, registers, ports), devices_(config, faults, ports),
       ready_(std::clamp(config.timing.queue_prefetch, 1U, most_prefetched)) {}
 
 void invalidation_queue::reset() {

@@ -113,7 +113,7 @@ void build(random_world& w, spec::source_id device, std::uint16_t domain, std::v
            std::set<std::uint64_t>& failing) {
   auto& random = w.random;
   const auto below = [&](std::uint64_t n) { return random() % n; };
-  unsigned aw = static_cast<unsigned>(below(5));
+  auto aw = static_cast<unsigned>(below(5));
   if (!w.cap().supports_agaw(aw) && below(8) != 0) aw = static_cast<unsigned>(w.cap().largest_agaw());
   const unsigned levels = spec::levels_of_agaw(aw);
   w.tables.attach(device, domain, levels);

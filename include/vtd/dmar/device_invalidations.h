@@ -23,9 +23,8 @@ namespace vtd::dmar {
 /// where ECAP.DIT = 1.
 class device_invalidations {
 public:
-  device_invalidations(const unit_config& config, register_file& registers, fault_recorder& faults,
-                       unit_ports& ports)
-      : config_(config), registers_(registers), faults_(faults), ports_(ports) {}
+  device_invalidations(const unit_config& config, fault_recorder& faults, unit_ports& ports)
+      : config_(config), faults_(faults), ports_(ports) {}
 
   /// Is an ITag free, and may the device have one more?
   [[nodiscard]] bool may_send(const spec::device_tlb_descriptor& what) const;
@@ -82,7 +81,6 @@ private:
   }
 
   const unit_config& config_;
-  register_file& registers_;
   fault_recorder& faults_;
   unit_ports& ports_;
   unit_observer* observer_ = nullptr;

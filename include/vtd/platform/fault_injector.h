@@ -40,7 +40,7 @@ public:
   /// To what answers it.
   tlm_utils::simple_initiator_socket<fault_injector> next;
 
-  fault_injector(const sc_core::sc_module_name& name, host::fault_plan plan = host::fault_plan{});
+  explicit fault_injector(const sc_core::sc_module_name& name, host::fault_plan plan = host::fault_plan{});
 
   [[nodiscard]] const host::fault_plan& plan() const { return plan_; }
   /// Adds a rule while the simulation runs, or before; as `host::fault_plan::add`.

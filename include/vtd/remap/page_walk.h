@@ -51,7 +51,7 @@ public:
   /// Starts where a look-up that found the context and missed the page has come to: type and width are
   /// judged.
   [[nodiscard]] static page_walk after_lookup(const dma_access& access, const context_value& context) {
-    return page_walk(access, context);
+    return {access, context};
   }
 
   /// Starts at the root table.
@@ -137,7 +137,8 @@ private:
 
   page_walk(const dma_access& access, const context_value& context) : access_(access), context_(context) {
     clear();
-    fault_processing_disable_ = context_.fault_processing_disable;
+    fault_processing_disable_ = // NOLINT(cppcoreguidelines-prefer-member-initializer): `clear` comes first
+        context_.fault_processing_disable;
     want_lookup();
   }
   void clear();
