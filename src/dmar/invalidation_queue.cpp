@@ -357,26 +357,31 @@ bool invalidation_queue::has_reserved_bits(const spec::invalidation_descriptor& 
   const spec::ecap ecap = config_.caps.ecap;
   switch (static_cast<descriptor_type>(raw.type())) {
   case descriptor_type::context_cache: {
-    const spec::context_cache_descriptor d(raw);
-    return d.touches(d.reserved()) || d.granularity() == spec::context_granularity::none;
+    using type = spec::context_cache_descriptor;
+    const type d(raw);
+    return d.touches(type::reserved()) || d.granularity() == spec::context_granularity::none;
   }
   case descriptor_type::iotlb: {
-    const spec::iotlb_descriptor d(raw);
-    if (d.touches(d.reserved()) || d.granularity() == spec::iotlb_granularity::none) return true;
+    using type = spec::iotlb_descriptor;
+    const type d(raw);
+    if (d.touches(type::reserved()) || d.granularity() == spec::iotlb_granularity::none) return true;
     return d.granularity() == spec::iotlb_granularity::page && (!cap.psi() || d.address_mask() > cap.mamv());
   }
   case descriptor_type::interrupt_entry_cache: {
-    const spec::interrupt_entry_cache_descriptor d(raw);
-    return d.touches(d.reserved()) || (d.index_selective() && d.index_mask() > ecap.mhmv());
+    using type = spec::interrupt_entry_cache_descriptor;
+    const type d(raw);
+    return d.touches(type::reserved()) || (d.index_selective() && d.index_mask() > ecap.mhmv());
   }
   case descriptor_type::wait: {
-    const spec::wait_descriptor d(raw);
-    if (d.touches(d.reserved(ecap.pds()))) return true;
+    using type = spec::wait_descriptor;
+    const type d(raw);
+    if (d.touches(type::reserved(ecap.pds()))) return true;
     return d.status_write() && (d.status_address() & ~spec::low_bits(config_.caps.host_address_width)) != 0;
   }
   case descriptor_type::device_tlb: {
-    const spec::device_tlb_descriptor d(raw);
-    return d.touches(d.reserved(ecap.dit()));
+    using type = spec::device_tlb_descriptor;
+    const type d(raw);
+    return d.touches(type::reserved(ecap.dit()));
   }
   }
   return true;

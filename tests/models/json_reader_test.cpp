@@ -39,6 +39,12 @@ TEST(json_reader, no_depth_of_nesting_brings_it_down) {
               testing::HasSubstr("my.json: line 1"));
 }
 
+TEST(json_reader, an_error_is_one_line_whatever_stands_in_the_file) {
+  const json_document document = parsed(R"({"a\nb\u0000": 1})");
+  EXPECT_EQ(refusal_of([&] { json_object(document.root()).finish(); }).substr(0, 46),
+            R"(my.json: top level: unknown key "a\x0ab\x00", )");
+}
+
 TEST(json_reader, a_text_must_be_a_string) {
   EXPECT_EQ(refused(R"({"key": 7})", [](const json_node& n) { (void)n.text(); }),
             "my.json: key: got 7, expected a string");

@@ -245,12 +245,23 @@ TEST(fault_injector, an_answer_withheld_for_a_time_comes_at_its_end) {
 
 TEST(fault_injector, an_invalidation_with_drain_waits_for_an_answer_that_is_withheld) {
   faulty_world s;
+  // It outlives the thread, whose stack is never unwound.
+  std::vector<unsigned char> data(8);
+  tlm::tlm_generic_payload trans;
+  trans.set_command(read);
+  trans.set_address(iova);
+  trans.set_data_ptr(data.data());
+  trans.set_data_length(8);
+  trans.set_streaming_width(8);
   s.run([&] {
     namespace reg = spec::reg;
     s.enable();
     s.memory_faults->add(
         {.effect = fault_effect::withhold, .of = access_class::read, .count = 1, .span = engine::never});
-    sc_core::sc_spawn([&s] { s.request(false, read, iova); });
+    sc_core::sc_spawn([&s, &trans] {
+      sc_core::sc_time delay;
+      s.device->b_transport(trans, delay);
+    });
     wait_ps(1000 * ns);
     EXPECT_EQ(s.memory_faults->withheld(), 1U);
     const auto order = reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1);

@@ -66,7 +66,7 @@ public:
 
   /// Runs a test's body as a SystemC thread, then ends.
   void run(std::function<void()> body) {
-    sc_core::sc_spawn([this, body = std::move(body)] {
+    sc_core::sc_spawn([body = std::move(body)] {
       body();
       sc_core::sc_stop();
     });
