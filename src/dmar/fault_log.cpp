@@ -13,14 +13,19 @@ void fault_log::latch() {
   const auto where = registers_.read<reg::aflog>();
   base_ = reg::aflog::fla::get(where) << spec::page_shift;
   records_ = spec::fault_log_records(static_cast<unsigned>(reg::aflog::fls::get(where)));
-  next_ = 0;
+  restart();
 }
 
 // Off, it begins again at the first record; what is under way ends all the
-// same.
+// same, where its place was found free.
 void fault_log::enable(bool on) {
   enabled_ = on;
-  if (!on) next_ = 0;
+  if (!on) restart();
+}
+
+void fault_log::restart() {
+  next_ = 0;
+  restarted_ = true;
 }
 
 void fault_log::begin(const spec::fault_log_record& what) {
@@ -30,14 +35,15 @@ void fault_log::begin(const spec::fault_log_record& what) {
 }
 
 bool fault_log::take_port(cycle /*now*/) {
-  const std::uint64_t address = base_ + next_ * sizeof(spec::fault_log_record);
   tag_ = next_tag_++;
   if (state_ == state::wants_read) {
     state_ = state::reading;
-    return ports_.read_log(tag_, address);
+    restarted_ = false;
+    place_ = base_ + next_ * sizeof(spec::fault_log_record);
+    return ports_.read_log(tag_, place_);
   }
   state_ = state::writing;
-  return ports_.write_log(tag_, address, record_);
+  return ports_.write_log(tag_, place_, record_);
 }
 
 void fault_log::read_answered(unsigned tag, bool ok, const descriptor_words& words, cycle seen) {
@@ -52,7 +58,7 @@ void fault_log::read_answered(unsigned tag, bool ok, const descriptor_words& wor
 void fault_log::write_answered(unsigned tag, bool ok, cycle seen) {
   if (state_ != state::writing || tag != tag_) return;
   due_ = seen;
-  if (ok) next_ = (next_ + 1) % records_;
+  if (ok && !restarted_) next_ = (next_ + 1) % records_;
   end(ok ? outcome::written : outcome::full);
 }
 

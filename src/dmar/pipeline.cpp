@@ -65,6 +65,7 @@ pipeline::pipeline(const unit_config& config, remap::translator& translator, con
 }
 
 void pipeline::reset() {
+  ++resets_;
   translator_.overtake_walks();
   lookups_.clear();
   again_.clear();
@@ -212,8 +213,6 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     return;
   }
 }
-
-// --- E: grants
 
 // --- E: grants
 
@@ -373,9 +372,11 @@ void pipeline::leave_port(memory_client& who) {
 }
 
 bool pipeline::quiescent() const {
-  return idle() && waiting_ports_ == 0 && responses_ == 0 && guest_ == nullptr && memory_port_at_ != never &&
-         std::none_of(ports_.begin(), ports_.end(),
-                      [](const port_state& port) { return port.response_at == never; });
+  // A walker that is busy without a request waits for an answer that a reset made void.
+  return idle() && busy_ == 0 && waiting_ports_ == 0 && responses_ == 0 && guest_ == nullptr &&
+         memory_port_at_ != never && std::none_of(ports_.begin(), ports_.end(), [](const port_state& port) {
+           return port.response_at == never;
+         });
 }
 
 bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {
@@ -439,11 +440,21 @@ pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& m
   }
   const remap::translation_latencies& latency = config_.timing.lookup;
   remap::translation_cost cost;
+  const std::uint64_t resets = resets_;
   remap::translation result =
       translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
   // Memory waited, and an invalidation overtook the walk: it begins anew, as one does cycle by cycle.
   while (cost.overtaken)
     [[unlikely]] {
+      if (resets_ != resets) {
+        // As requests that a reset finds inside: it ends, and nothing is recorded.
+        ++statistics_.blocked_unlogged;
+        out.leads = passage::way::aborted;
+        out.cycles = cost.read_cycles;
+        out.read_tables = true;
+        tell(piece, out, now);
+        return out;
+      }
       const remap::translation_cost before = std::exchange(cost, {});
       ++statistics_.poisoned;
       result = translator_.translate(piece.access,

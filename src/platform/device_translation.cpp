@@ -18,10 +18,10 @@ void device_translation::read(std::uint64_t tag, std::uint64_t address, unsigned
 }
 
 void device_translation::write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data) {
-  route({tag, address, static_cast<unsigned>(data.size()), true, {data.begin(), data.end()}});
+  route({tag, address, static_cast<unsigned>(data.size()), true, data});
 }
 
-void device_translation::route(request&& what) {
+void device_translation::route(const request& what) {
   // Its own messages are no memory requests (PCIe ATS): the range is known to every device.
   if (!enabled_ || !may_ask_ || spec::in_interrupt_range(what.address))
     return send(what, what.address, remap::address_type::untranslated, false);
@@ -29,7 +29,7 @@ void device_translation::route(request&& what) {
       page != nullptr && allows(*page, what.is_write)) {
     return send_granted(what, *page);
   }
-  ask(std::move(what));
+  ask(what);
 }
 
 void device_translation::send_granted(const request& what, const remap::device_page& page) {
@@ -59,18 +59,18 @@ void device_translation::deny(const request& what, tlm::tlm_response_status why)
 
 // --- Translation requests
 
-void device_translation::ask(request&& what) {
+void device_translation::ask(const request& what) {
   const std::uint64_t unit = spec::page_size << smallest_unit_;
   const std::uint64_t address = what.address & ~(unit - 1);
   for (question& each : questions_) {
     if (each.address != address) continue;
-    each.waiting.push_back(std::move(what));
+    each.waiting.emplace_back(what);
     return;
   }
   question& fresh = questions_.emplace_back();
   fresh.tag = next_tag_++;
   fresh.address = address;
-  fresh.waiting.push_back(std::move(what));
+  fresh.waiting.emplace_back(what);
   ++counts_.questions;
   port_.read(fresh.tag, address, spec::ats::translation_bytes,
              {remap::address_type::translation_request, false, config_.lookup});
@@ -92,9 +92,10 @@ void device_translation::answered(std::size_t index, const dma_master::result& r
     tlb_.fill(asked.address, granted);
   }
   const bool denied = !asked.overtaken && enabled_ && may_ask_;
-  for (request& each : asked.waiting) {
+  for (const waiting_request& waiting : asked.waiting) {
+    const request each = waiting.again();
     if (!denied) {
-      route(std::move(each));
+      route(each);
       continue;
     }
     const remap::device_page page = remap::device_tlb::page_of(each.address, granted);
@@ -171,8 +172,8 @@ void device_translation::reset() {
   std::vector<question> forgotten = std::move(questions_);
   questions_.clear();
   for (const question& each : forgotten) {
-    for (const request& waiting : each.waiting)
-      deny(waiting, tlm::TLM_GENERIC_ERROR_RESPONSE);
+    for (const waiting_request& waiting : each.waiting)
+      deny(waiting.what, tlm::TLM_GENERIC_ERROR_RESPONSE);
   }
 }
 

@@ -167,17 +167,16 @@ void remapping_unit::send_message(const spec::msi_message& message) {
 
 // The log is always coherent, too (VT-d 7.3.2).
 bool remapping_unit::read_log(unsigned tag, std::uint64_t address) {
-  return send(memory, table_payload(address, sizeof(spec::fault_log_record), true),
+  return send(memory,
+              own_access(pool_.take(), tlm::TLM_READ_COMMAND, address, sizeof(spec::fault_log_record)),
               unit_ticket::kind::log_read, tag);
 }
 
 bool remapping_unit::write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) {
   unit_transaction& out = pool_.take();
-  out.ticket.original = nullptr;
   out.words = {what.lo, what.hi, 0, 0};
-  prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),
-          sizeof(what));
-  return send(memory, out, unit_ticket::kind::log_write, tag);
+  return send(memory, own_access(out, tlm::TLM_WRITE_COMMAND, address, sizeof(what)),
+              unit_ticket::kind::log_write, tag);
 }
 
 void remapping_unit::invalidate_device(const spec::ats::invalidation_request& what) {
@@ -187,8 +186,7 @@ void remapping_unit::invalidate_device(const spec::ats::invalidation_request& wh
   out.message.tag = what.tag;
   out.message.what = what.what;
   out.words[0] = what.what.value;
-  prepare(out, tlm::TLM_WRITE_COMMAND, 0, reinterpret_cast<unsigned char*>(out.words.data()),
-          sizeof(what.what.value));
+  own_access(out, tlm::TLM_WRITE_COMMAND, 0, sizeof(what.what.value));
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
   const auto status = devices->nb_transport_fw(out, phase, delay);
@@ -207,10 +205,15 @@ tlm::tlm_sync_enum remapping_unit::message_phase(tlm::tlm_generic_payload& trans
 
 unit_transaction& remapping_unit::dword_write(unit_transaction& out, std::uint64_t address,
                                               std::uint32_t data) {
-  out.ticket.original = nullptr;
   out.words[0] = data;
-  prepare(out, tlm::TLM_WRITE_COMMAND, address, reinterpret_cast<unsigned char*>(out.words.data()),
-          sizeof(data));
+  return own_access(out, tlm::TLM_WRITE_COMMAND, address, sizeof(data));
+}
+
+// An access of the unit's own to `words`.
+unit_transaction& remapping_unit::own_access(unit_transaction& out, tlm::tlm_command command,
+                                             std::uint64_t address, unsigned bytes) {
+  out.ticket.original = nullptr;
+  prepare(out, command, address, reinterpret_cast<unsigned char*>(out.words.data()), bytes);
   return out;
 }
 

@@ -130,7 +130,7 @@ translator::walk_now(const dma_access& access, const context_value* context, con
     }
     const bool ok = memory.read_table(what.address, what.bytes, words, delay);
     read_cycles += timebase.first_edge_after(delay);
-    if constexpr (observed) tell(access, what, ok, words, around.now + read_cycles, false);
+    if constexpr (observed) tell(access, what, ok, words, around.now + read_cycles, overtaken_ != overtaken);
     return ok;
   };
   do {

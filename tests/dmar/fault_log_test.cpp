@@ -220,6 +220,27 @@ TEST(fault_log, begins_again_at_its_first_record_when_it_was_off) {
   EXPECT_FALSE(s.at(1).pending());
 }
 
+TEST(fault_log, that_goes_off_while_a_record_is_written_overwrites_none) {
+  scene s;
+  s.switch_on();
+  s.fault(0);
+  // The place of the second one has been found free, and it is not written yet.
+  s.offer(7, nic, access_kind::write, iova + spec::page_size);
+  while (s.log_reads.size() < 2)
+    s.run_to(s.wheel.now() + 1);
+  ASSERT_EQ(s.log_writes.size(), 1U);
+  s.order(0);
+  s.settle();
+  EXPECT_EQ(s.at(0).address(), iova) << "software has not taken it";
+  EXPECT_EQ(s.at(1).address(), iova + spec::page_size);
+  // On again, it begins at the first place, whatever was under way when it went off.
+  s.take(0);
+  s.order(reg::gcmd::eafl::mask);
+  s.settle();
+  s.fault(9);
+  EXPECT_EQ(s.at(0).address(), iova + 9 * spec::page_size);
+}
+
 TEST(fault_log, faults_that_come_at_once_stand_in_the_order_of_their_decision) {
   scene s;
   s.switch_on();

@@ -245,12 +245,39 @@ TEST(overtaken_at_once, by_nothing_it_keeps_what_it_learned) {
   EXPECT_EQ(s.unit.statistics().poisoned, 0U);
 }
 
-TEST(overtaken_at_once, by_a_reset_it_keeps_nothing) {
+TEST(overtaken_at_once, by_a_reset_it_ends_and_nothing_is_kept_or_recorded) {
   scene s;
   eventful_memory memory(s, s.tables.entry_of(nic, iova, 1, false));
-  memory.event = [&] { s.unit.reset(false); };
+  std::size_t reads = 0;
+  memory.event = [&] {
+    s.unit.reset(false);
+    reads = s.memory.reads.size();
+  };
+  EXPECT_EQ(s.unit.pass(at_once(iova), memory, s.now_ps()).leads, dmar::pipeline::passage::way::aborted);
+  EXPECT_EQ(s.memory.reads.size(), reads) << "no walk from a root table that there is no more";
+  EXPECT_EQ(s.unit.translator().caches().iotlb().occupancy(), 0U);
+  s.settle();
+  EXPECT_TRUE(s.faults.empty());
+}
+
+TEST(overtaken_at_once, the_observer_is_told_that_what_was_read_is_not_used) {
+  struct watcher final : remap::walk_observer {
+    std::vector<bool> overtaken;
+    void on_table_read(const remap::table_read& read) override { overtaken.push_back(read.overtaken); }
+  } seen;
+  scene s;
+  s.unit.set_walk_observer(&seen);
+  eventful_memory memory(s, s.tables.entry_of(nic, iova, 1, false));
+  memory.event = [&] {
+    s.invalidate_iotlb_global();
+    s.settle();
+  };
   (void)s.unit.pass(at_once(iova), memory, s.now_ps());
-  EXPECT_EQ(s.unit.statistics().poisoned, 1U);
+  s.unit.set_walk_observer(nullptr);
+  // Root, context, four levels; the context that the first walk read is read again, as it kept nothing.
+  ASSERT_EQ(seen.overtaken.size(), 12U);
+  for (std::size_t at = 0; at < seen.overtaken.size(); ++at)
+    EXPECT_EQ(seen.overtaken[at], at == 5) << at;
 }
 
 TEST(overtaken_at_once, what_waits_for_a_suspended_request_goes_on_when_it_leaves_and_not_before) {

@@ -60,6 +60,7 @@ public:
 private:
   enum class state : std::uint8_t { idle, wants_read, reading, wants_write, writing, ended };
   bool take_port(engine::cycle now) override;
+  void restart();
   void end(outcome how) {
     state_ = state::ended;
     outcome_ = how;
@@ -74,6 +75,9 @@ private:
   std::uint64_t records_ = 1;
   std::uint64_t next_ = 0;
   bool enabled_ = false;
+  // Of the record under way: its place, and whether the log began again meanwhile.
+  std::uint64_t place_ = 0;
+  bool restarted_ = false;
 
   state state_ = state::idle;
   outcome outcome_ = outcome::none;

@@ -49,7 +49,7 @@ public:
   void step(engine::cycle now);
   [[nodiscard]] engine::cycle next_work() const {
     // Behind a record on its way to the log the others wait.
-    const engine::cycle next = log_.idle() ? next_record() : log_.next_work();
+    const engine::cycle next = log_.idle() ? next_due() : log_.next_work();
     return next < event_.next_work() ? next : event_.next_work();
   }
 
@@ -101,6 +101,9 @@ private:
     bool suppressed = false;
     engine::cycle due = 0;
   };
+  [[nodiscard]] engine::cycle next_due() const {
+    return waiting_.empty() ? engine::never : waiting_.front().due;
+  }
   bool record(const entry& fault);
   // To the log: false if it is lost.
   bool begin_log(const entry& fault);
@@ -116,9 +119,6 @@ private:
   register_file& registers_;
   fault_event event_;
   fault_log log_;
-  [[nodiscard]] engine::cycle next_record() const {
-    return waiting_.empty() ? engine::never : waiting_.front().due;
-  }
   // What is on its way to the log.
   entry logging_{};
   fault_observer* observer_ = nullptr;

@@ -82,7 +82,8 @@ public:
 
   /// What happens to one page's worth of a request that passes at once.
   struct passage {
-    /// Where it leads; from `blocked` on it ends here. `aborted`: as `completion::aborted`.
+    /// Where it leads; from `blocked` on it ends here. `aborted`: as `completion::aborted`, or a reset came
+    /// while memory waited.
     enum class way : std::uint8_t { memory, interrupt, blocked, aborted, answered } leads = way::blocked;
     /// Host physical address; `answered`: the word of `spec::ats::translation`.
     std::uint64_t address = 0;
@@ -321,6 +322,7 @@ private:
   unsigned responses_ = 0;
   bool direct_given_ = false;
   memory_client* guest_ = nullptr;
+  std::uint64_t resets_ = 0;
   unit_observer* observer_ = nullptr;
   unit_statistics statistics_{};
 };

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <set>
 #include <span>
 #include <vector>
 
@@ -42,7 +41,7 @@ public:
       : port_(port), config_(config), tlb_(config.shape), done_(std::move(done)) {}
 
   /// Requests of the device, at most a page's worth each, in one page; tags below `first_own_tag`. `data` is
-  /// copied.
+  /// copied where it has to wait.
   static constexpr std::uint64_t first_own_tag = std::uint64_t{1} << 62;
   void read(std::uint64_t tag, std::uint64_t address, unsigned bytes);
   void write(std::uint64_t tag, std::uint64_t address, std::span<const std::byte> data);
@@ -78,6 +77,14 @@ private:
     std::uint64_t address = 0;
     unsigned bytes = 0;
     bool is_write = false;
+    std::span<const std::byte> data;
+  };
+  // One that waits keeps its data.
+  struct waiting_request {
+    explicit waiting_request(const request& of)
+        : what{of.tag, of.address, of.bytes, of.is_write, {}}, data(of.data.begin(), of.data.end()) {}
+    [[nodiscard]] request again() const { return {what.tag, what.address, what.bytes, what.is_write, data}; }
+    request what;
     std::vector<std::byte> data;
   };
   // A translation request under way, and who waits for it.
@@ -85,17 +92,17 @@ private:
     std::uint64_t tag = 0;
     std::uint64_t address = 0;
     bool overtaken = false;
-    std::deque<request> waiting;
+    std::deque<waiting_request> waiting;
   };
   struct open_invalidation {
     spec::ats::invalidation_request what{};
     // Translated requests with a smaller number must have come back.
     std::uint64_t mark = 0;
   };
-  void route(request&& what);
+  void route(const request& what);
   void send(const request& what, std::uint64_t address, remap::address_type type, bool no_snoop);
   void send_granted(const request& what, const remap::device_page& page);
-  void ask(request&& what);
+  void ask(const request& what);
   void answered(std::size_t index, const dma_master::result& result);
   void deny(const request& what, tlm::tlm_response_status why);
   void complete_invalidations();

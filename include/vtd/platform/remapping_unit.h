@@ -144,6 +144,8 @@ private:
   unit_transaction& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset,
                                   std::uint32_t length, std::uint64_t address, spec::source_id source);
   table_read_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
+  static unit_transaction& own_access(unit_transaction& out, tlm::tlm_command command, std::uint64_t address,
+                                      unsigned bytes);
   static unit_transaction& dword_write(unit_transaction& out, std::uint64_t address, std::uint32_t data);
   static void prepare(unit_transaction& payload, tlm::tlm_command command, std::uint64_t address,
                       unsigned char* data, unsigned bytes);
