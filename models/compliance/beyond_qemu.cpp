@@ -31,7 +31,10 @@ std::vector<beyond_qemu_row> beyond_qemu() {
       {"drain under load", second,
        "dmar.reach.no_random_program_gets_a_request_where_nothing_is_mapped_for_it",
        "the same oracle judges whether a drain that was promised waited for what was in flight"},
-      {"time", nobody, "", "no value is calibrated; presets say where each comes from"},
+      {"time", second, "conformance.naive_time.agrees_with_the_unit_to_the_cycle_over_random_traffic",
+       "a naive clock written from docs/microarchitecture.md steps through every cycle of random traffic and "
+       "invalidations by register; that the rules are those of silicon nobody says: no value is calibrated, "
+       "presets say where each comes from"},
       {"ATS through edu", nobody, "", "tests from 4.1, 6.5.2.5 and PCIe ATS only"},
       {"zero-length reads", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
        "the naive walk judges them by 3.7.1 and CAP.ZLR"},
