@@ -8,13 +8,23 @@ namespace vtd::models {
 std::vector<beyond_qemu_row> beyond_qemu() {
   using namespace detail;
   return {
-      {"advanced fault logging", nobody, "", "tests from 7.3.2 only"},
-      {"write-buffer flush", nobody, "", "tests from 6.8 only; no driver or log that would show it is wrong"},
-      {"non-coherent walks", nobody, "", "tests from 6.8 only"},
+      {"advanced fault logging", second,
+       "conformance.naive_faults.agree_with_the_unit_over_random_faults_and_clearing",
+       "a naive log written from 7.3.2, over random faults and software that takes records and clears at "
+       "random"},
+      {"write-buffer flush", second,
+       "conformance.naive_visibility.agrees_with_unit_and_checker_over_random_stores_and_flushes",
+       "a naive machine written from 6.8 says, over random stores, flushes and DMA, what memory holds, where "
+       "each request goes and what the checker reports; when a real chipset empties its buffer nobody says"},
+      {"non-coherent walks", second,
+       "conformance.naive_visibility.agrees_with_unit_and_checker_over_random_stores_and_flushes",
+       "the same machine, with units of ECAP.C = 0 and 1"},
       {"PLMR and PHMR", driver, "dmar.commands.protection_goes_over_to_translation_without_a_gap",
        "the order of a driver's start: protected by firmware, translation on, EPM off, PRS awaited; the "
        "granularity is assumed"},
-      {"several fault registers", nobody, "", "tests from 7.3.1 only"},
+      {"several fault registers", second,
+       "conformance.naive_faults.agree_with_the_unit_over_random_faults_and_clearing",
+       "a naive ring of one to eight records written from 7.3.1, over the same faults"},
       {"other domain widths", logged, "spec.cap.reads_the_registers_of_real_parts",
        "ND of real parts by their logged CAP_REG; the reserved bits of wider ids are from 9.3"},
       {"2- and 5-level tables", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
