@@ -34,10 +34,10 @@ std::string request_id(std::uint64_t number) { return fmt::format("{:#x}", numbe
 // -----------------------------------------------------------------------------------------------------
 
 unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, const place& where)
-    : out_(out), timebase_(timebase), process_(where.process), first_port_(1),
+    : out_(out), timebase_(timebase), process_(where.process),
       first_walker_(first_port_ + static_cast<unsigned>(where.ports.size())),
       memory_track_(first_walker_ + where.walkers), first_command_(memory_track_ + 1),
-      fault_track_(first_command_ + static_cast<unsigned>(orders_.size())), message_track_(fault_track_ + 1),
+      fault_track_(first_command_ + unsigned{vtd::dmar::unit_commands}), message_track_(fault_track_ + 1),
       ports_(where.ports.size()), walkers_(where.walkers) {
   out_.add(fmt::format(R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":{}}}}})", process_,
                        nlohmann::json(where.name).dump()));

@@ -126,7 +126,7 @@ private:
   trace_file& out_;
   vtd::engine::clock timebase_;
   unsigned process_;
-  unsigned first_port_;
+  unsigned first_port_ = 1;
   unsigned first_walker_;
   unsigned memory_track_;
   unsigned first_command_;

@@ -8,13 +8,23 @@ namespace vtd::models {
 std::vector<beyond_qemu_row> beyond_qemu() {
   using namespace detail;
   return {
-      {"advanced fault logging", nobody, "", "tests from 7.3.2 only"},
-      {"write-buffer flush", nobody, "", "tests from 6.8 only; no driver or log that would show it is wrong"},
-      {"non-coherent walks", nobody, "", "tests from 6.8 only"},
+      {"advanced fault logging", second,
+       "conformance.naive_faults.agree_with_the_unit_over_random_faults_and_clearing",
+       "a naive log written from 7.3.2, over random faults and software that takes records and clears at "
+       "random"},
+      {"write-buffer flush", second,
+       "conformance.naive_visibility.agrees_with_unit_and_checker_over_random_stores_and_flushes",
+       "a naive machine written from 6.8 says, over random stores, flushes and DMA, what memory holds, where "
+       "each request goes and what the checker reports; when a real chipset empties its buffer nobody says"},
+      {"non-coherent walks", second,
+       "conformance.naive_visibility.agrees_with_unit_and_checker_over_random_stores_and_flushes",
+       "the same machine, with units of ECAP.C = 0 and 1"},
       {"PLMR and PHMR", driver, "dmar.commands.protection_goes_over_to_translation_without_a_gap",
        "the order of a driver's start: protected by firmware, translation on, EPM off, PRS awaited; the "
        "granularity is assumed"},
-      {"several fault registers", nobody, "", "tests from 7.3.1 only"},
+      {"several fault registers", second,
+       "conformance.naive_faults.agree_with_the_unit_over_random_faults_and_clearing",
+       "a naive ring of one to eight records written from 7.3.1, over the same faults"},
       {"other domain widths", logged, "spec.cap.reads_the_registers_of_real_parts",
        "ND of real parts by their logged CAP_REG; the reserved bits of wider ids are from 9.3"},
       {"2- and 5-level tables", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
@@ -31,7 +41,10 @@ std::vector<beyond_qemu_row> beyond_qemu() {
       {"drain under load", second,
        "dmar.reach.no_random_program_gets_a_request_where_nothing_is_mapped_for_it",
        "the same oracle judges whether a drain that was promised waited for what was in flight"},
-      {"time", nobody, "", "no value is calibrated; presets say where each comes from"},
+      {"time", second, "conformance.naive_time.agrees_with_the_unit_to_the_cycle_over_random_traffic",
+       "a naive clock written from docs/microarchitecture.md steps through every cycle of random traffic and "
+       "invalidations by register; that the rules are those of silicon nobody says: no value is calibrated, "
+       "presets say where each comes from"},
       {"ATS through edu", nobody, "", "tests from 4.1, 6.5.2.5 and PCIe ATS only"},
       {"zero-length reads", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
        "the naive walk judges them by 3.7.1 and CAP.ZLR"},

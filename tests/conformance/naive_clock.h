@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "conformance/naive_caches.h"
+#include "support/fake_memory.h"
+#include "vtd/dmar/ports.h"
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace vtd::test {
+
+/// The way of requests through a unit, once more: written from docs/microarchitecture.md, sections 1 to 5,
+/// and docs/remap.md ("what is kept"), without a look at src/. It steps through every cycle, keeps plain
+/// lists, and is slow. Legacy tables without reserved bits: what is not there, cannot be read, lacks a right
+/// or lies outside the width is blocked.
+class naive_clock {
+public:
+  /// A request that comes to its port at `time`, or when its predecessor there was accepted.
+  struct request {
+    std::uint64_t id = 0;
+    std::uint16_t source = 0;
+    bool write = false;
+    std::uint64_t address = 0;
+    std::uint32_t length = 0;
+    std::uint64_t time = 0;
+  };
+  /// An invalidation by register, written at `time`.
+  struct order {
+    enum class what : std::uint8_t { contexts, contexts_of_domain, context, pages, pages_of_domain, page };
+    what removes = what::pages;
+    std::uint16_t domain = 0;
+    std::uint16_t source = 0;
+    // FM, as the mask of bits that do not count.
+    std::uint16_t any_function = 0;
+    std::uint64_t first_page = 0;
+    std::uint64_t last_page = 0;
+    bool leaf_only = false;
+    bool drains_reads = false;
+    bool drains_writes = false;
+    std::uint64_t time = 0;
+  };
+  /// What left the unit, and when; `number` is the request's id or the walker.
+  struct moment {
+    std::uint64_t at = 0;
+    std::uint64_t number = 0;
+    std::uint64_t address = 0;
+    dmar::completion how = dmar::completion::done;
+    friend bool operator==(const moment&, const moment&) = default;
+  };
+  /// Times of what is round the unit, in picoseconds; 0 of `hold` and `port_hold`: free at once.
+  struct surroundings {
+    std::uint64_t period = 1000;
+    std::function<std::uint64_t(std::uint64_t address)> table_delay;
+    std::function<std::uint64_t(std::uint64_t address)> data_delay;
+    std::function<std::uint64_t(std::uint64_t address)> hold;
+    std::function<std::uint64_t(std::uint64_t id)> port_hold;
+    std::function<bool(std::uint64_t address)> data_fails;
+    std::uint64_t write_buffer_drain = 0;
+  };
+
+  naive_clock(const dmar::unit_config& config, const fake_memory& memory, std::uint64_t root,
+              surroundings around)
+      : config_(config), memory_(memory), root_(root), around_(std::move(around)),
+        slots_(config.timing.requests), walkers_(config.timing.walkers), ports_(config.ports),
+        contexts_(config.caches.context), iotlb_(config.caches.iotlb),
+        large_(config.caches.large_iotlb), tables_{table_cache(config.caches.pde),
+                                                   table_cache(config.caches.pdpe),
+                                                   table_cache(config.caches.pml4),
+                                                   table_cache(config.caches.pml5)} {
+    for (std::size_t slot = slots_.size(); slot-- != 0;)
+      free_.push_back(slot);
+  }
+
+  /// GSTS.TES.
+  bool translates = true;
+
+  void comes(unsigned port, const request& what) { ports_[port].coming.push_back(what); }
+
+  std::vector<moment> admissions;
+  std::vector<moment> table_reads;
+  std::vector<moment> forwards;
+  std::vector<moment> responses;
+  /// `number`: the source-id.
+  std::vector<moment> faults;
+
+  /// How often what is hard to foresee happened.
+  struct {
+    unsigned joined = 0;
+    unsigned waited_for_walker = 0;
+    unsigned poisoned = 0;
+    unsigned waited_for_slot = 0;
+    unsigned drained = 0;
+    unsigned further_pieces = 0;
+    unsigned found_by_walk = 0;
+    unsigned forbidden = 0;
+  } counts;
+
+  /// The order before must have ended.
+  void orders(const order& what) {
+    order_ = what;
+    removal_ = first_edge_after(what.time);
+    if (config_.caps.cap.rwbf() || config_.hidden_write_buffer)
+      removal_ += (around_.write_buffer_drain + around_.period - 1) / around_.period;
+    removal_ += cost_of(what);
+  }
+  /// Software sees ICC or IVT.
+  [[nodiscard]] bool order_ended() const { return !order_; }
+
+  void step(std::uint64_t now) {
+    now_ = now;
+    finish_look_ups(); // A
+    advance_walks();   // B
+    commit_walks();    // C1
+    obey();            // C3
+    admit();           // D
+    grant_walkers();   // E
+    grant_memory();
+    respond(); // F
+  }
+  [[nodiscard]] bool idle() const {
+    for (const auto& each : slots_) {
+      if (each) return false;
+    }
+    for (const one_port& each : ports_) {
+      if (!each.coming.empty()) return false;
+    }
+    return true;
+  }
+
+private:
+  static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+  struct context {
+    std::uint16_t domain = 0;
+    bool pass_through = false;
+    unsigned levels = 0;
+    unsigned width = 0;
+    std::uint64_t table = 0;
+  };
+  struct source_key {
+    std::uint64_t number = 0;
+    friend bool operator==(const source_key&, const source_key&) = default;
+  };
+  struct page_key {
+    std::uint16_t domain = 0;
+    unsigned level = 0;
+    std::uint64_t number = 0;
+    friend bool operator==(const page_key&, const page_key&) = default;
+  };
+  /// A page, or a table that comes next; with the rights of all levels above.
+  struct mapping {
+    std::uint64_t address = 0;
+    bool read = true;
+    bool write = true;
+  };
+  using table_cache = naive_cache<page_key, mapping>;
+
+  struct inside {
+    request what;
+    unsigned port = 0;
+    // Of the piece under way, which begins at `what.address`; `left` bytes follow it.
+    std::uint32_t left = 0;
+    bool translated = true;
+    std::uint64_t look_up_ends = never;
+    std::uint64_t answer_seen = never;
+    std::uint64_t host = 0;
+    dmar::completion how = dmar::completion::done;
+  };
+  struct walk {
+    std::size_t slot = 0;
+    std::vector<std::size_t> joined;
+    std::uint64_t missed = 0;
+    std::optional<context> from;
+    std::uint64_t structures_end = never;
+    bool wants_read = false;
+    std::uint64_t read_at = 0;
+    std::uint64_t seen = never;
+    bool ok = true;
+    std::uint64_t words[2] = {};
+    bool upper_half = false;
+    // What it reads next: 8 the root entry, 7 the context entry, then the level.
+    unsigned level = 8;
+    mapping so_far{};
+    bool ended = false;
+    bool poisoned = false;
+    bool allowed = false;
+    bool context_is_new = false;
+    std::optional<std::pair<page_key, mapping>> leaf;
+    std::vector<std::pair<page_key, mapping>> through;
+  };
+  struct one_port {
+    std::deque<request> coming;
+    std::uint64_t free_since = 0;
+    std::deque<std::size_t> responses;
+    std::uint64_t response_free = 0;
+  };
+
+  [[nodiscard]] std::uint64_t first_edge_after(std::uint64_t time) const { return time / around_.period + 1; }
+  [[nodiscard]] std::uint64_t time() const { return now_ * around_.period; }
+  [[nodiscard]] static page_key key(const context& from, std::uint64_t address, unsigned level) {
+    return {from.domain, level, address >> (12 + 9 * (level - 1))};
+  }
+
+  // A.
+  void finish_look_ups() {
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+      if (!slots_[slot] || slots_[slot]->look_up_ends != now_) continue;
+      slots_[slot]->look_up_ends = never;
+      look_up(slot);
+    }
+  }
+  void look_up(std::size_t slot) {
+    inside& it = *slots_[slot];
+    const context* from = contexts_.look_up({it.what.source});
+    if (from == nullptr) return misses(slot);
+    if (from->pass_through) return decide(slot, true, it.what.address);
+    if (it.what.address >> from->width != 0) return decide(slot, false, 0);
+    const auto page = ask_iotlb(it.what, *from);
+    page ? decide(slot, page->allowed, page->host) : misses(slot);
+  }
+  struct answer {
+    bool allowed = false;
+    std::uint64_t host = 0;
+  };
+  std::optional<answer> ask_iotlb(const request& what, const context& from) {
+    for (unsigned level = 1; level <= 5; ++level) {
+      table_cache& where = level > 1 && config_.caches.large_iotlb.entries != 0 ? large_ : iotlb_;
+      const mapping* found = where.look_up(key(from, what.address, level));
+      if (found == nullptr) continue;
+      return answer{what.write ? found->write : found->read, found->address + offset(what.address, level)};
+    }
+    return {};
+  }
+  static std::uint64_t offset(std::uint64_t address, unsigned level) {
+    return address & ((std::uint64_t{1} << (12 + 9 * (level - 1))) - 1);
+  }
+  void decide(std::size_t slot, bool allowed, std::uint64_t host) {
+    slots_[slot]->host = host;
+    if (allowed) {
+      outgoing_.push_back(slot);
+    } else {
+      // What is decided in D has missed the C2 of this cycle.
+      const std::uint64_t recorded = now_ + config_.timing.fault_recording;
+      faults.push_back({in_admission_ ? std::max(recorded, now_ + 1) : recorded, slots_[slot]->what.source,
+                        slots_[slot]->what.address, dmar::completion::blocked});
+      end(slot, dmar::completion::blocked);
+    }
+  }
+  void end(std::size_t slot, dmar::completion how) {
+    slots_[slot]->how = how;
+    ports_[slots_[slot]->port].responses.push_back(slot);
+  }
+  void misses(std::size_t slot) {
+    const auto same = [&](const walk& other) {
+      const request& a = slots_[slot]->what;
+      const request& b = slots_[other.slot]->what;
+      return a.source == b.source && a.address >> 12 == b.address >> 12;
+    };
+    for (auto& each : walkers_) {
+      if (each && same(*each)) return join(*each, slot);
+    }
+    for (walk& each : waiting_) {
+      if (same(each)) return join(each, slot);
+    }
+    walk fresh;
+    fresh.slot = slot;
+    fresh.missed = now_;
+    waiting_.push_back(fresh);
+  }
+
+  void join(walk& other, std::size_t slot) {
+    ++counts.joined;
+    other.joined.push_back(slot);
+  }
+
+  // B.
+  void advance_walks() {
+    for (auto& each : walkers_) {
+      if (!each) continue;
+      if (each->structures_end == now_) {
+        each->structures_end = never;
+        begin_at_structures(*each);
+      } else if (each->seen == now_) {
+        each->seen = never;
+        take_data(*each);
+      }
+    }
+  }
+  void begin_pages(walk& it) {
+    const std::uint64_t address = slots_[it.slot]->what.address;
+    if (it.from->pass_through) {
+      it.so_far.address = address;
+      return end(it, true);
+    }
+    if (address >> it.from->width != 0) return end(it, false);
+    it.structures_end = now_ + config_.timing.lookup.structure_lookup;
+    if (it.structures_end != now_) return;
+    it.structures_end = never;
+    begin_at_structures(it);
+  }
+  void begin_at_structures(walk& it) {
+    // Only now the domain is known.
+    if (it.context_is_new) {
+      if (const auto page = ask_iotlb(slots_[it.slot]->what, *it.from)) {
+        ++counts.found_by_walk;
+        it.so_far.address = page->host;
+        return end(it, page->allowed);
+      }
+    }
+    const std::uint64_t address = slots_[it.slot]->what.address;
+    it.level = it.from->levels;
+    it.so_far = {it.from->table, true, true};
+    for (unsigned level = 2; level <= it.from->levels && level <= 5; ++level) {
+      const mapping* found = tables_[level - 2].look_up(key(*it.from, address, level));
+      // All levels are asked, so all hits count as uses; the deepest is taken.
+      if (found == nullptr || it.level != it.from->levels) continue;
+      it.level = level - 1;
+      it.so_far = *found;
+    }
+    ask(it, it.so_far.address + 8 * (address >> (12 + 9 * (it.level - 1)) & 0x1ff));
+  }
+  static void ask(walk& it, std::uint64_t address) {
+    it.read_at = address;
+    it.wants_read = true;
+  }
+  static void end(walk& it, bool allowed) {
+    it.ended = true;
+    it.allowed = allowed;
+  }
+  void take_data(walk& it) {
+    const request& what = slots_[it.slot]->what;
+    if (!it.ok) return end(it, false);
+    const std::uint64_t word = it.words[0];
+    const auto frame = [&] { return word & 0x000ffffffffff000; };
+    if (it.level >= 7 && config_.caps.entry_beats == 2) {
+      it.upper_half = !it.upper_half;
+      if (it.upper_half) return ask(it, it.read_at + 8);
+    }
+    if (it.level == 8) {
+      if ((word & 1) == 0) return end(it, false);
+      it.level = 7;
+      return ask(it, frame() + 16 * (what.source & 0xffU));
+    }
+    if (it.level == 7) {
+      if ((word & 1) == 0) return end(it, false);
+      context found;
+      found.domain = static_cast<std::uint16_t>(it.words[1] >> 8 & 0xffff);
+      found.pass_through = (word >> 2 & 3) == 2;
+      found.levels = static_cast<unsigned>(it.words[1] & 7) + 2;
+      found.width = std::min(12 + 9 * found.levels, config_.caps.cap.mgaw());
+      found.table = frame();
+      it.from = found;
+      it.context_is_new = true;
+      return begin_pages(it);
+    }
+    if ((word & 3) == 0) return end(it, false);
+    it.so_far.read = it.so_far.read && (word & 1) != 0;
+    it.so_far.write = it.so_far.write && (word & 2) != 0;
+    it.so_far.address = frame();
+    if (it.level > 1 && (word >> 7 & 1) == 0) {
+      it.through.emplace_back(key(*it.from, what.address, it.level), it.so_far);
+      --it.level;
+      return ask(it, frame() + 8 * (what.address >> (12 + 9 * (it.level - 1)) & 0x1ff));
+    }
+    const bool allowed = what.write ? it.so_far.write : it.so_far.read;
+    if (config_.caches.large_pages_in_pieces) {
+      it.so_far.address += offset(what.address, it.level) & ~std::uint64_t{0xfff};
+      it.level = 1;
+    }
+    if (allowed) it.leaf.emplace(key(*it.from, what.address, it.level), it.so_far);
+    it.so_far.address += offset(what.address, it.level);
+    end(it, allowed);
+  }
+
+  // C1.
+  void commit_walks() {
+    for (auto& each : walkers_) {
+      if (!each || !each->ended) continue;
+      const walk it = *each;
+      each.reset();
+      if (it.poisoned) {
+        ++counts.poisoned;
+        again_.push_back(it.slot);
+        again_.insert(again_.end(), it.joined.begin(), it.joined.end());
+        continue;
+      }
+      if (it.context_is_new) contexts_.fill({slots_[it.slot]->what.source}, *it.from);
+      for (const auto& [where, what] : it.through)
+        tables_[where.level - 2].fill(where, what);
+      if (it.leaf) {
+        const bool apart = it.leaf->first.level > 1 && config_.caches.large_iotlb.entries != 0;
+        (apart ? large_ : iotlb_).fill(it.leaf->first, it.leaf->second);
+      }
+      decide(it.slot, it.allowed, it.so_far.address);
+      again_.insert(again_.end(), it.joined.begin(), it.joined.end());
+    }
+  }
+
+  // C3.
+  [[nodiscard]] std::uint64_t cost_of(const order& what) const {
+    switch (what.removes) {
+    case order::what::pages:
+      return config_.timing.iotlb_invalidation_global;
+    case order::what::pages_of_domain:
+      return config_.timing.iotlb_invalidation_domain;
+    case order::what::page:
+      return config_.timing.iotlb_invalidation_page;
+    default:
+      return config_.timing.context_invalidation;
+    }
+  }
+  void obey() {
+    if (!order_) return;
+    if (removal_ == now_) {
+      remove();
+      poison();
+      for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+        if (slots_[slot] && waits_for(slots_[slot]->what)) drained_.push_back(slots_[slot]->what.id);
+      }
+    }
+    if (removal_ > now_) return;
+    for (const auto& each : slots_) {
+      if (!each || std::find(drained_.begin(), drained_.end(), each->what.id) == drained_.end()) continue;
+      ++counts.drained;
+      return;
+    }
+    drained_.clear();
+    order_.reset();
+  }
+  [[nodiscard]] bool is_of_contexts() const {
+    return order_->removes == order::what::contexts || order_->removes == order::what::contexts_of_domain ||
+           order_->removes == order::what::context;
+  }
+  [[nodiscard]] bool waits_for(const request& what) const {
+    if (is_of_contexts()) return false;
+    if (config_.caps.major_version() >= 2) return true;
+    return what.write ? order_->drains_writes && config_.caps.cap.dwd()
+                      : order_->drains_reads && config_.caps.cap.drd();
+  }
+  [[nodiscard]] bool names(std::uint16_t source) const {
+    return ((source ^ order_->source) & ~order_->any_function) == 0;
+  }
+  void remove() {
+    using what = order::what;
+    const order& it = *order_;
+    if (is_of_contexts()) {
+      contexts_.remove_if([&](const source_key& source, const context& from) {
+        if (it.removes == what::contexts) return true;
+        return from.domain == it.domain &&
+               (it.removes == what::contexts_of_domain || names(static_cast<std::uint16_t>(source.number)));
+      });
+      return;
+    }
+    const auto touches = [&](const page_key& entry) {
+      const unsigned shift = 9 * (entry.level - 1);
+      return entry.number >= it.first_page >> shift && entry.number <= it.last_page >> shift;
+    };
+    const auto page_goes = [&](const page_key& entry, const mapping&) {
+      if (it.removes == what::pages) return true;
+      return entry.domain == it.domain && (it.removes == what::pages_of_domain || touches(entry));
+    };
+    iotlb_.remove_if(page_goes);
+    large_.remove_if(page_goes);
+    if (it.removes == what::page && it.leaf_only) return;
+    for (table_cache& each : tables_) {
+      each.remove_if([&](const page_key& entry, const mapping& to) {
+        return page_goes(entry, to) || (config_.whole_domain_tables && entry.domain == it.domain);
+      });
+    }
+  }
+  void poison() {
+    using what = order::what;
+    for (auto& each : walkers_) {
+      if (!each) continue;
+      const bool all = order_->removes == what::contexts || order_->removes == what::pages;
+      const bool hit = order_->removes == what::context ? names(slots_[each->slot]->what.source)
+                                                        : !each->from || each->from->domain == order_->domain;
+      if (all || hit) each->poisoned = true;
+    }
+  }
+
+  // D.
+  void admit() {
+    if (!again_.empty()) {
+      const std::size_t slot = again_.front();
+      again_.pop_front();
+      return route(slot);
+    }
+    if (free_.empty()) {
+      ++counts.waited_for_slot;
+      return;
+    }
+    const std::size_t slot = free_.back();
+    for (unsigned i = 0; i < ports_.size(); ++i) {
+      const auto number = static_cast<unsigned>((next_port_ + i) % ports_.size());
+      one_port& from = ports_[number];
+      if (from.coming.empty()) continue;
+      const request what = from.coming.front();
+      if (first_edge_after(std::max(what.time, from.free_since)) > now_) continue;
+      from.coming.pop_front();
+      free_.pop_back();
+      from.free_since = time();
+      next_port_ = number + 1;
+      admissions.push_back({now_, what.id, 0, {}});
+      slots_[slot].emplace();
+      slots_[slot]->what = what;
+      slots_[slot]->port = number;
+      slots_[slot]->left = what.length;
+      slots_[slot]->translated = translates;
+      next_piece(*slots_[slot]);
+      return route(slot);
+    }
+  }
+  // As many bytes as the page has.
+  static void next_piece(inside& it) {
+    it.what.length =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(it.left, 0x1000 - (it.what.address & 0xfff)));
+    it.left -= it.what.length;
+  }
+  void route(std::size_t slot) {
+    // Nothing but messages may go there.
+    if (slots_[slot]->what.address >> 20 == 0xfee) {
+      ++counts.forbidden;
+      return end(slot, dmar::completion::blocked);
+    }
+    if (!slots_[slot]->translated) return decide(slot, true, slots_[slot]->what.address);
+    slots_[slot]->look_up_ends =
+        now_ + config_.timing.lookup.context_lookup + config_.timing.lookup.iotlb_lookup;
+    in_admission_ = true;
+    if (slots_[slot]->look_up_ends == now_) finish_look_ups();
+    in_admission_ = false;
+  }
+
+  // E.
+  void grant_walkers() {
+    for (auto& each : walkers_) {
+      if (each || waiting_.empty()) continue;
+      if (waiting_.front().missed != now_) ++counts.waited_for_walker;
+      each = waiting_.front();
+      waiting_.pop_front();
+      // The context may have come meanwhile, or gone.
+      if (const context* from = contexts_.peek({slots_[each->slot]->what.source})) {
+        each->from = *from;
+        begin_pages(*each);
+      } else {
+        ask(*each, root_ + 16 * (slots_[each->slot]->what.source >> 8));
+      }
+    }
+  }
+  void grant_memory() {
+    if (now_ < memory_free_) return;
+    for (unsigned i = 0; i < walkers_.size(); ++i) {
+      const auto number = static_cast<unsigned>((next_walker_ + i) % walkers_.size());
+      auto& it = walkers_[number];
+      if (!it || !it->wants_read) continue;
+      it->wants_read = false;
+      it->ok = !memory_.fails(it->read_at);
+      it->words[it->upper_half ? 1 : 0] = memory_.load(it->read_at);
+      if (config_.caps.entry_beats == 1) it->words[1] = memory_.load(it->read_at + 8);
+      it->seen = first_edge_after(time() + around_.table_delay(it->read_at));
+      table_reads.push_back({now_, number, it->read_at, {}});
+      next_walker_ = number + 1;
+      take_memory(it->read_at);
+      return;
+    }
+    if (outgoing_.empty()) return;
+    inside& it = *slots_[outgoing_.front()];
+    outgoing_.pop_front();
+    it.answer_seen = first_edge_after(time() + around_.data_delay(it.host));
+    forwards.push_back({now_, it.what.id, it.host, {}});
+    take_memory(it.host);
+  }
+  void take_memory(std::uint64_t address) {
+    const std::uint64_t hold = around_.hold(address);
+    memory_free_ = now_ + config_.timing.memory_interval;
+    if (hold != 0) memory_free_ = std::max(memory_free_, first_edge_after(time() + hold));
+  }
+
+  // F.
+  void respond() {
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+      if (!slots_[slot] || slots_[slot]->answer_seen != now_) continue;
+      inside& it = *slots_[slot];
+      if (around_.data_fails(it.host)) {
+        end(slot, dmar::completion::failed);
+      } else if (it.left != 0) {
+        it.what.address += it.what.length;
+        next_piece(it);
+        ++counts.further_pieces;
+        again_.push_back(slot);
+      } else {
+        end(slot, dmar::completion::done);
+      }
+    }
+    for (one_port& each : ports_) {
+      if (each.responses.empty() || now_ < each.response_free) continue;
+      const std::size_t slot = each.responses.front();
+      each.responses.pop_front();
+      const inside it = *slots_[slot];
+      slots_[slot].reset();
+      free_.push_back(slot);
+      responses.push_back({now_, it.what.id, 0, it.how});
+      const std::uint64_t hold = around_.port_hold(it.what.id);
+      if (hold != 0) each.response_free = first_edge_after(time() + hold);
+    }
+  }
+
+  const dmar::unit_config& config_;
+  const fake_memory& memory_;
+  std::uint64_t root_;
+  surroundings around_;
+  std::uint64_t now_ = 0;
+  std::vector<std::optional<inside>> slots_;
+  // The one that was freed last is taken first.
+  std::vector<std::size_t> free_;
+  std::vector<std::optional<walk>> walkers_;
+  std::vector<one_port> ports_;
+  naive_cache<source_key, context> contexts_;
+  table_cache iotlb_;
+  table_cache large_;
+  table_cache tables_[4];
+  std::deque<walk> waiting_;
+  std::deque<std::size_t> outgoing_;
+  std::deque<std::size_t> again_;
+  unsigned next_port_ = 0;
+  unsigned next_walker_ = 0;
+  std::uint64_t memory_free_ = 0;
+  bool in_admission_ = false;
+  std::optional<order> order_;
+  std::uint64_t removal_ = 0;
+  std::vector<std::uint64_t> drained_;
+};
+
+} // namespace vtd::test
