@@ -25,24 +25,26 @@ using remap::access_kind;
 constexpr std::uint64_t first_page = 0x40000000;
 
 class trace_file : public testing::Test {
-protected:
+public:
   trace_file()
-      : file_(std::filesystem::temp_directory_path() /
-              ("vtd_trace_" + std::to_string(::getpid()) + ".json")) {}
-  ~trace_file() override { std::filesystem::remove(file_); }
+      : path(std::filesystem::temp_directory_path() / ("vtd_trace_" + std::to_string(::getpid()) + ".json")) {
+  }
+  ~trace_file() override { std::filesystem::remove(path); }
   trace_file(const trace_file&) = delete;
   trace_file& operator=(const trace_file&) = delete;
+
+protected:
   [[nodiscard]] json contents() const {
-    std::ifstream in(file_, std::ios::binary);
+    std::ifstream in(path, std::ios::binary);
     std::stringstream text;
     text << in.rdbuf();
     return json::parse(text.str(), nullptr, false);
   }
-  std::filesystem::path file_;
+  std::filesystem::path path;
 };
 
 TEST_F(trace_file, is_a_whole_document_while_it_grows) {
-  vtdsim::trace_file out(file_, {{"schema", R"("vtd.trace/1")"}});
+  vtdsim::trace_file out(path, {{"schema", R"("vtd.trace/1")"}});
   EXPECT_EQ(contents()["otherData"]["schema"], "vtd.trace/1") << "with no event yet";
   EXPECT_EQ(contents()["traceEvents"].size(), 0U);
   std::size_t seen = 0;
@@ -60,7 +62,7 @@ TEST_F(trace_file, is_a_whole_document_while_it_grows) {
 
 TEST_F(trace_file, is_complete_when_nobody_finished_it) {
   {
-    vtdsim::trace_file out(file_, {{"schema", R"("vtd.trace/1")"}});
+    vtdsim::trace_file out(path, {{"schema", R"("vtd.trace/1")"}});
     out.add(R"({"ph":"i"})");
   }
   EXPECT_EQ(contents()["traceEvents"].size(), 1U);
@@ -112,7 +114,7 @@ std::vector<json> named(const json& document, const std::string& name) {
 }
 
 TEST_F(trace_file, ends_what_is_under_way_and_marks_it) {
-  traced s(file_, config_of(small_part()));
+  traced s(path, config_of(small_part()));
   s.offer(1, nic, access_kind::read, first_page);
   s.run_to(s.wheel.now() + 30);
   s.invalidate_iotlb_global();
@@ -135,7 +137,7 @@ TEST_F(trace_file, ends_what_is_under_way_and_marks_it) {
 }
 
 TEST_F(trace_file, ends_what_a_reset_threw_away) {
-  traced s(file_, config_of(small_part()));
+  traced s(path, config_of(small_part()));
   s.hold_answers = true;
   s.memory_port_is_slow = true;
   s.read(nic, first_page);
@@ -150,7 +152,7 @@ TEST_F(trace_file, ends_what_a_reset_threw_away) {
 }
 
 TEST_F(trace_file, shows_how_long_a_slow_memory_port_was_taken) {
-  traced s(file_, config_of(small_part()));
+  traced s(path, config_of(small_part()));
   s.read(nic, first_page);
   s.memory_port_is_slow = true;
   const engine::cycle t0 = s.wheel.now();
@@ -176,7 +178,7 @@ TEST_F(trace_file, shows_how_long_a_slow_memory_port_was_taken) {
 TEST_F(trace_file, shows_joined_and_repeated_walks_and_what_passed_at_once) {
   auto caps = small_part();
   caps.cap.set_rwbf(false);
-  traced s(file_, config_of(caps));
+  traced s(path, config_of(caps));
   s.read(nic, first_page);
   const engine::cycle t0 = s.wheel.now();
   s.offer(1, nic, access_kind::read, first_page + spec::page_size);
