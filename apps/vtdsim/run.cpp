@@ -181,7 +181,7 @@ void describe(const prepared& what, const run_options& options, run_result& resu
                                options.largest_window);
   if (!options.acpi_file.empty()) result.command += " --acpi " + options.acpi_file;
   for (const auto& [key, value] : options.settings)
-    result.command += " --set " + key + "=" + value;
+    result.command.append(" --set ").append(key).append("=").append(value);
   for (const std::string& step : options.forget)
     result.command += " --forget " + step;
   for (const models::parameter_info& p : models::list_parameters(what.preset)) {
@@ -324,16 +324,44 @@ void take_over(session& s, const prepared& what) {
   }
 }
 
+// The guest's memory, but for the regions that firmware reserves for its device: what the device reaches
+// there is not the guest's (VT-d 8.4). Returns how much it is.
+std::uint64_t map_guest_memory(session& s, vtd::driver::domain& guest,
+                               const vtd::driver::function_address& device) {
+  auto holes = s.driver->reserved_ranges(guest, device);
+  holes.emplace_back(guest_layout::size, guest_layout::size);
+  std::uint64_t mapped = 0;
+  std::uint64_t at = 0;
+  for (const auto& [hole, behind] : holes) {
+    for (const std::uint64_t end = std::min(hole, guest_layout::size); at < end;) {
+      const std::uint64_t piece = std::min(end, (at / guest_layout::chunk + 1) * guest_layout::chunk) - at;
+      s.driver->map(guest, at, guest_layout::host(at), piece);
+      mapped += piece;
+      at += piece;
+    }
+    at = std::max(at, behind);
+    if (hole >= guest_layout::size) break;
+    s.say(fmt::format("guest: no memory at {:#x} to {:#x}, reserved by firmware for {}", hole, behind - 1,
+                      to_string(device.id)));
+    if (behind > guest_layout::ring) {
+      throw vtd::driver::driver_error(fmt::format("{}: firmware reserves {:#x} to {:#x}, where the run's "
+                                                  "guest has its buffers; expected regions below {:#x} "
+                                                  "or from {:#x} on",
+                                                  to_string(device.id), hole, behind - 1, guest_layout::ring,
+                                                  guest_layout::size));
+    }
+  }
+  return mapped;
+}
+
 void build_guest(session& s) {
   vtd::driver::domain& guest = s.driver->create_domain("guest");
   s.guest = &guest;
-  for (std::uint64_t at = 0; at < guest_layout::size; at += guest_layout::chunk) {
-    s.driver->map(guest, at, guest_layout::host(at), guest_layout::chunk);
-  }
   const auto id = s.device.function().id();
+  const std::uint64_t mapped = map_guest_memory(s, guest, {0, id});
   s.driver->attach(guest, {0, id});
-  s.say(fmt::format("guest: {} MB of memory, {} at its address 0 is {:#x} on the host; gets {}",
-                    guest_layout::size >> 20, "what is", guest_layout::host(0), to_string(id)));
+  s.say(fmt::format("guest: {} MB of memory, {} at its address 0 is {:#x} on the host; gets {}", mapped >> 20,
+                    "what is", guest_layout::host(0), to_string(id)));
 }
 
 // The CPU's program from power-on to the last measurement.

@@ -189,10 +189,10 @@ std::string request_id(std::uint64_t number) { return fmt::format("{:#x}", numbe
 // -----------------------------------------------------------------------------------------------------
 
 unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, const place& where)
-    : out_(out), timebase_(timebase), process_(where.process), first_port_(1),
+    : out_(out), timebase_(timebase), process_(where.process),
       first_walker_(first_port_ + static_cast<unsigned>(where.ports.size())),
       memory_track_(first_walker_ + where.walkers), first_command_(memory_track_ + 1),
-      fault_track_(first_command_ + static_cast<unsigned>(orders_.size())), message_track_(fault_track_ + 1),
+      fault_track_(first_command_ + static_cast<unsigned>(order_count)), message_track_(fault_track_ + 1),
       ports_(where.ports.size()), walkers_(where.walkers) {
   out_.add(fmt::format(R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":{}}}}})", process_,
                        nlohmann::json(where.name).dump()));
@@ -203,8 +203,7 @@ unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, cons
   for (unsigned walker = 0; walker < walkers_.size(); ++walker)
     name_track(first_walker_ + walker, fmt::format("walker {}", walker));
   name_track(memory_track_, "memory port");
-  const auto orders =
-      where.queue ? orders_.size() : static_cast<std::size_t>(unit_command::invalidation_queue);
+  const auto orders = where.queue ? order_count : static_cast<std::size_t>(unit_command::invalidation_queue);
   for (unsigned what = 0; what < orders; ++what)
     name_track(first_command_ + what, fmt::format("command: {}", to_string(static_cast<unit_command>(what))));
   name_track(fault_track_, "faults");

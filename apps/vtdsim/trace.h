@@ -113,7 +113,7 @@ private:
   trace_file& out_;
   vtd::engine::clock timebase_;
   unsigned process_;
-  unsigned first_port_;
+  unsigned first_port_ = 1;
   unsigned first_walker_;
   unsigned memory_track_;
   unsigned first_command_;
@@ -122,7 +122,8 @@ private:
   std::map<std::uint64_t, request> requests_;
   std::vector<waiting> ports_;
   std::vector<walk> walkers_;
-  std::array<order, 9> orders_;
+  static constexpr std::size_t order_count = 9;
+  std::array<order, order_count> orders_;
   waiting memory_;
   counter slots_{"requests inside", "slots"};
   counter busy_{"walkers busy", "walkers"};

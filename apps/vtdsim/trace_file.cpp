@@ -17,7 +17,7 @@ trace_file::trace_file(std::filesystem::path file, const facts& about)
   std::string list;
   for (const auto& [name, value] : about) {
     if (!list.empty()) list += ",";
-    list += "\"" + name + "\":" + value;
+    list.append("\"").append(name).append("\":").append(value);
   }
   buffer_ = "{" + list + ",\n\"displayTimeUnit\":\"ns\",\"otherData\":{" + list + "},\n\"traceEvents\":[\n";
   write_out(false);

@@ -146,7 +146,7 @@ std::pair<std::uint16_t, std::uint16_t> ids_of(const json_node& node, const std:
   const std::string text = node.text();
   const std::size_t colon = text.find(':');
   constexpr std::size_t most_digits = 4;
-  const auto number = [&](std::string digits) {
+  const auto number = [&](const std::string& digits) {
     return digits.empty() || digits.size() > most_digits ? std::nullopt : parse_whole("0x" + digits);
   };
   const auto vendor = number(text.substr(0, colon));

@@ -65,6 +65,31 @@ END
   configure "$scratch/systemc_only"
   "$cmake" --build "$scratch/systemc_only/build"
   "$scratch/systemc_only/build/systemc_only"
+
+  # The same where SystemC was built with CMake and brings its package, and where pkg-config is not to be had. The
+  # package names the library that is here, by the names of the kernel's own package: SystemCLanguage, SystemC::systemc.
+  package=$scratch/systemc_package/lib/cmake/SystemCLanguage
+  mkdir -p "$package"
+  cat >"$package/SystemCLanguageConfig.cmake" <<'END'
+find_package(Threads REQUIRED)
+find_library(systemc_of_the_test systemc REQUIRED)
+find_path(systemc_headers_of_the_test systemc REQUIRED)
+add_library(SystemC::systemc UNKNOWN IMPORTED)
+set_target_properties(SystemC::systemc PROPERTIES IMPORTED_LOCATION "${systemc_of_the_test}"
+  INTERFACE_INCLUDE_DIRECTORIES "${systemc_headers_of_the_test}" INTERFACE_LINK_LIBRARIES Threads::Threads)
+message(STATUS "SystemC by its package")
+END
+  for user in "$scratch/systemc_only" "$source_dir"; do
+    "$cmake" -S "$user" -B "$scratch/by_package/$(basename "$user")" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+      -DCMAKE_PREFIX_PATH="$prefix;$scratch/systemc_package" -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON \
+      -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_C_COMPILER="$cc" >"$scratch/by_package.log" 2>&1 ||
+      { cat "$scratch/by_package.log"; exit 1; }
+    grep -q "SystemC by its package" "$scratch/by_package.log" || { echo "FAIL: the package was not asked"; exit 1; }
+  done
+  "$cmake" --build "$scratch/by_package/systemc_only"
+  "$scratch/by_package/systemc_only/systemc_only"
+  "$cmake" --build "$scratch/by_package/$(basename "$source_dir")" \
+    --target CMakeFiles/vtd_platform.dir/src/platform/interrupt_sink.cpp.o
 else
   echo "SKIPPED: the examples need SystemC, which this build has not"
   exit 77

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `run --acpi` with tables in the shapes that real firmware gives them: each runs, and what is odd is a named
-// warning. VTD_DMAR_DIR names a directory of real tables to run as well.
+// warning. Real tables: real_tables_test.cpp.
 
 #include "acpi_table.h"
 #include "program.h"
@@ -207,24 +207,24 @@ TEST_F(firmware_shapes, bytes_after_the_table_are_ignored_and_missing_ones_are_n
   expect_refused("run --acpi " + file("early", ends_early.finish()), "early: DMAR: offset");
 }
 
-// All tables of a directory of the user's: each runs, and moves its data.
-TEST_F(firmware_shapes, every_table_of_the_directory_vtd_dmar_dir_runs) {
-  const char* const directory = std::getenv("VTD_DMAR_DIR"); // NOLINT(concurrency-mt-unsafe)
-  if (directory == nullptr) GTEST_SKIP() << "VTD_DMAR_DIR names no directory of DMAR tables";
-  std::size_t tables = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    if (entry.path().extension() != ".dmar" && entry.path().extension() != ".bin") continue;
-    ++tables;
-    const outcome got = run("run --pages 1 --json --acpi " + entry.path().string());
-    ASSERT_EQ(got.status, 0) << entry.path() << '\n' << got.err;
-    const json r = json::parse(got.out);
-    EXPECT_EQ(r["dma"]["verified"], true) << entry.path();
-    EXPECT_EQ(r["sweep"][0]["latency_ns_on"].is_null(), r["translation_off"] != "") << entry.path();
-    for (const json& each : r["warnings"])
-      EXPECT_NE(each["name"], "enumeration") << entry.path() << ' ' << each["text"];
-  }
-  EXPECT_GT(tables, 0U) << directory << ": no *.dmar or *.bin";
-  std::cout << tables << " tables\n";
+// As an HP ProLiant has it: what firmware reserves for the guest's device is no memory of the guest's.
+TEST_F(firmware_shapes, a_region_of_the_guests_device_is_left_out_of_the_guests_memory) {
+  acpi_table table = sound();
+  table.region(0xe8000, 0xe8fff).endpoint({{1, 0}, {0, 0}});
+  const std::string path = file("reserved", table.finish());
+  const outcome got = run("run --pages 1 --acpi " + path);
+  EXPECT_EQ(got.status, 0) << got.err;
+  EXPECT_NE(got.out.find("guest: no memory at 0xe8000 to 0xe8fff, reserved by firmware for 01:00.0"),
+            std::string::npos)
+      << got.out;
+  EXPECT_NE(got.out.find("verified"), std::string::npos) << got.out;
+  acpi_table in_the_way = sound();
+  in_the_way.region(0x200000, 0x200fff).endpoint({{1, 0}, {0, 0}});
+  const outcome refused = run("run --pages 1 --acpi " + file("in_the_way", in_the_way.finish()));
+  EXPECT_EQ(refused.status, 2) << refused.out;
+  EXPECT_NE(refused.err.find("firmware reserves 0x200000 to 0x200fff, where the run's guest has its buffers"),
+            std::string::npos)
+      << refused.err;
 }
 
 } // namespace

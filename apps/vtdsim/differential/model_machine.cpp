@@ -8,7 +8,6 @@
 
 namespace vtdsim::differential {
 
-namespace reg = vtd::spec::reg;
 namespace remap = vtd::remap;
 using vtd::engine::picoseconds;
 

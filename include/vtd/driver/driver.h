@@ -102,6 +102,9 @@ public:
   /// Its reserved regions (VT-d 8.4) come with it: they are mapped to themselves before it moves. Throws
   /// driver_error where the domain maps a page of them to something else.
   void attach(domain& to, const function_address& who);
+  /// What `attach` would map to itself: [begin, end) page by page, ascending, apart. Memory of the domain must
+  /// leave these addresses out.
+  [[nodiscard]] page_ranges reserved_ranges(const domain& in, const function_address& who) const;
   /// Takes it back: blocked afterwards. Its reserved regions go from the domain, as far as no other member
   /// needs them and it was `attach` that mapped them.
   void detach(const function_address& who);
@@ -153,7 +156,6 @@ private:
   void remove(unit& which, spec::source_id id);
   void after_change(domain& in, const table_change& change, bool mapped);
   [[nodiscard]] std::vector<function_address> users_of(const reserved_region_info& region) const;
-  [[nodiscard]] page_ranges reserved_ranges(const domain& in, const function_address& who) const;
   void unmap_regions(domain& in, const page_ranges& ranges);
   [[nodiscard]] page_ranges missing_regions(domain& in, const function_address& who) const;
   [[nodiscard]] page_ranges bring_regions(domain& to, const function_address& who);
