@@ -215,12 +215,31 @@ TEST_F(command_line, version_and_the_steps_to_forget_are_told) {
 }
 
 TEST_F(command_line, a_step_to_forget_that_a_run_never_comes_to_is_named) {
-  for (const std::string step : {"iotlb-invalidation-on-unmap", "context-invalidation-on-detach"}) {
+  for (const auto& [step, text] :
+       {std::pair<std::string, std::string>{"iotlb-invalidation-on-unmap", "this run unmaps nothing"},
+        {"context-invalidation-on-detach", "a run takes no function back"}}) {
     const outcome got = run("run --pages 1 --forget " + step);
     EXPECT_EQ(got.status, 0);
-    EXPECT_NE(got.out.find(step + ": a run unmaps nothing"), std::string::npos) << got.out;
+    EXPECT_NE(got.out.find(step + ": " + text), std::string::npos) << got.out;
   }
-  EXPECT_EQ(run("run --pages 1 --forget fault-interrupt").out.find("a run unmaps"), std::string::npos);
+  EXPECT_EQ(run("run --pages 1 --forget fault-interrupt").out.find("cannot show"), std::string::npos);
+}
+
+TEST_F(command_line, a_forgotten_device_tlb_invalidation_is_found_where_a_device_translates_for_itself) {
+  const std::string machine = "run --board synthetic-wide --pages 1";
+  const outcome correct = run(machine + " --json");
+  EXPECT_EQ(correct.status, 0) << correct.err;
+  EXPECT_EQ(json::parse(correct.out)["findings"].size(), 0U);
+  const outcome got = run(machine + " --forget device-tlb-invalidation --json");
+  EXPECT_EQ(got.status, 1);
+  const json found = json::parse(got.out)["findings"];
+  ASSERT_EQ(found.size(), 1U) << found.dump(1);
+  EXPECT_EQ(found[0]["rule"], "device-tlb.stale");
+  EXPECT_EQ(json::parse(got.out)["warnings"].dump().find("forgotten-step"), std::string::npos);
+  EXPECT_NE(got.err.find("the device still reaches a page that was taken back"), std::string::npos)
+      << got.err;
+  // Without the IOTLB's invalidation the device is told, asks again, and is told the old page.
+  EXPECT_EQ(run(machine + " --forget iotlb-invalidation-on-unmap").status, 1);
 }
 
 // README's own example: it used to print a line for each of its requests.
