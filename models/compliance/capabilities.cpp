@@ -32,7 +32,7 @@ constexpr statement rows[] = {
     {"CAP.FL5LP", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"CAP.ECMDS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"CAP.ESIRTPS", interrupt, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
-    {"CAP.ESRTPS", legacy, implemented, nobody, "conformance.capability_bits.esrtps_says_whether_srtp_empties_the_caches"},
+    {"CAP.ESRTPS", legacy, implemented, second, "conformance.capability_bits.esrtps_says_whether_srtp_empties_the_caches"},
     // ECAP_REG (VT-d 10.4.3).
     {"ECAP.C", legacy, implemented, second, "platform.remapping_unit.a_table_entry_in_the_cpu_cache_is_seen_where_walks_are_coherent"},
     {"ECAP.QI", legacy, implemented, qemu, "conformance.capability_bits.qi_says_whether_there_is_a_queue"},

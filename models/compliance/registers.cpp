@@ -14,7 +14,7 @@ constexpr statement rows[] = {
     {"GSTS_REG.IRTPS", interrupt, absent, nobody, ""},
     {"GSTS_REG.IRES", interrupt, absent, nobody, ""},
     {"GSTS_REG.QIES", legacy, implemented, qemu, "dmar.queue_time.the_queue_is_on_so_long_after_the_command"},
-    {"GSTS_REG.WBFS", legacy, implemented, nobody, "dmar.commands.wbf_shows_in_gsts_until_the_write_buffer_has_drained"},
+    {"GSTS_REG.WBFS", legacy, implemented, second, "dmar.commands.wbf_shows_in_gsts_until_the_write_buffer_has_drained"},
     {"GSTS_REG.AFLS", legacy, implemented, nobody, "dmar.fault_log.status_follows_the_order_by_its_cycles"},
     {"GSTS_REG.FLS", legacy, implemented, nobody, "dmar.fault_log.status_follows_the_order_by_its_cycles"},
     {"GSTS_REG.RTPS", legacy, implemented, qemu, "dmar.timing.a_global_command_shows_its_effect_after_its_latency"},

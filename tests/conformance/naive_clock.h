@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "conformance/naive_caches.h"
+#include "conformance/naive_queue.h"
 #include "support/fake_memory.h"
-#include "vtd/dmar/ports.h"
 
 #include <algorithm>
 #include <deque>
-#include <functional>
 #include <optional>
 #include <tuple>
 #include <vector>
@@ -20,55 +18,31 @@ namespace vtd::test {
 /// or lies outside the width is blocked.
 class naive_clock {
 public:
-  /// A request that comes to its port at `time`, or when its predecessor there was accepted.
-  struct request {
-    std::uint64_t id = 0;
-    std::uint16_t source = 0;
-    bool write = false;
-    std::uint64_t address = 0;
-    std::uint32_t length = 0;
-    std::uint64_t time = 0;
-  };
+  using request = naive_request;
   using order = naive_order;
-  /// A descriptor of the invalidation queue: an invalidation, or a wait.
-  struct descriptor {
-    std::optional<order> removes;
-    bool writes_status = false;
-    bool interrupt = false;
-    bool fence = false;
-    std::uint64_t status_address = 0;
-    std::uint32_t data = 0;
-  };
-  /// What left the unit, and when; `number` is the request's id or the walker.
-  struct moment {
-    std::uint64_t at = 0;
-    std::uint64_t number = 0;
-    std::uint64_t address = 0;
-    dmar::completion how = dmar::completion::done;
-    friend bool operator==(const moment&, const moment&) = default;
-  };
-  /// Times of what is round the unit, in picoseconds; 0 of `hold` and `port_hold`: free at once.
-  struct surroundings {
-    std::uint64_t period = 1000;
-    std::function<std::uint64_t(std::uint64_t address)> table_delay;
-    std::function<std::uint64_t(std::uint64_t address)> data_delay;
-    std::function<std::uint64_t(std::uint64_t address)> hold;
-    std::function<std::uint64_t(std::uint64_t id)> port_hold;
-    std::function<bool(std::uint64_t address)> data_fails;
-    std::uint64_t write_buffer_drain = 0;
-  };
+  using descriptor = naive_descriptor;
+  using command = naive_command;
+  using removal = naive_removal;
+  using moment = naive_moment;
+  using surroundings = naive_surroundings;
 
   naive_clock(const dmar::unit_config& config, const fake_memory& memory, std::uint64_t root,
-              surroundings around)
-      : config_(config), memory_(memory), root_(root), around_(std::move(around)),
-        slots_(config.timing.requests), walkers_(config.timing.walkers), ports_(config.ports),
-        caches_(config) {
+              const surroundings& around)
+      : queue(
+            config, around, [this](const order& what) { return cost_of(what); },
+            [this](removal& what) { return ends(what); }),
+        config_(config), memory_(memory), root_(root), around_(around), slots_(config.timing.requests),
+        walkers_(config.timing.walkers), ports_(config.ports), caches_(config) {
     for (std::size_t slot = slots_.size(); slot-- != 0;)
       free_.push_back(slot);
   }
 
-  /// GSTS.TES.
+  /// TE, as requests that are admitted see it.
   bool translates = true;
+  /// GSTS.
+  bool tes = true;
+  bool rtps = true;
+  bool wbfs = false;
 
   void comes(unsigned port, const request& what) { ports_[port].coming.push_back(what); }
 
@@ -89,6 +63,7 @@ public:
     unsigned further_pieces = 0;
     unsigned found_by_walk = 0;
     unsigned forbidden = 0;
+    unsigned commands = 0;
   } counts;
 
   /// The order before must have ended.
@@ -98,24 +73,10 @@ public:
       what.removes = order::what::pages_of_domain;
     order_ = removal{what, first_edge_after(what.time) + cost_of(what), {}};
   }
-  /// They stand in the queue, and IQT is written at `time`.
-  void submits(const std::vector<descriptor>& what, std::uint64_t time) {
-    queue_.insert(queue_.end(), what.begin(), what.end());
-    tails_.emplace_back(first_edge_after(time), queue_.size());
-  }
-  /// IQH, in descriptors since the beginning.
-  [[nodiscard]] std::size_t head() const { return head_; }
-  [[nodiscard]] bool queue_at_rest() const {
-    return head_ == queue_.size() && judged_.empty() && !executing_ && !status_;
-  }
-  /// `number`: the data.
-  std::vector<moment> status_writes;
-  /// Invalidation events.
-  std::vector<std::uint64_t> messages;
-  /// ICS.IWC; software clears it.
-  bool iwc = false;
-  std::vector<moment> descriptor_reads;
-  std::uint64_t queue_base = 0;
+  /// The command before must have ended.
+  void commands(const command& what) { command_ = under_way{what, first_edge_after(what.time), never, {}}; }
+  [[nodiscard]] bool command_ended() const { return !command_; }
+  naive_queue queue;
 
   /// Software sees ICC or IVT.
   [[nodiscard]] bool order_ended() const { return !order_; }
@@ -125,10 +86,11 @@ public:
     finish_look_ups(); // A
     advance_walks();   // B
     commit_walks();    // C1
-    obey();            // C3
-    run_queue();       // C4
-    admit();           // D
-    grant_walkers();   // E
+    command_step();    // C3
+    obey();
+    queue.step(now); // C4
+    admit();         // D
+    grant_walkers(); // E
     grant_memory();
     respond(); // F
   }
@@ -362,21 +324,66 @@ private:
   }
 
   // C3.
-  // An invalidation under way: when it removes, and for whom it waits then.
-  struct removal {
-    order what;
-    std::uint64_t at = 0;
-    std::vector<std::uint64_t> drained;
-  };
   // The write buffer first, where it needs that.
   [[nodiscard]] std::uint64_t cost_of(const order& what) const {
     std::uint64_t out = config_.timing.context_invalidation;
     if (what.removes == order::what::pages) out = config_.timing.iotlb_invalidation_global;
     if (what.removes == order::what::pages_of_domain) out = config_.timing.iotlb_invalidation_domain;
     if (what.removes == order::what::page) out = config_.timing.iotlb_invalidation_page;
-    if (config_.caps.cap.rwbf() || config_.hidden_write_buffer)
-      out += (around_.write_buffer_drain + around_.period - 1) / around_.period;
-    return out;
+    return out + write_buffer_cycles();
+  }
+  struct under_way {
+    command what;
+    std::uint64_t seen = 0;
+    std::uint64_t ends = never;
+    std::vector<std::uint64_t> before;
+  };
+  void command_step() {
+    using what = command::what;
+    if (!command_ || command_->seen > now_) return;
+    under_way& it = *command_;
+    if (it.seen == now_) {
+      ++counts.commands;
+      it.ends = now_ + config_.timing.command;
+      if (it.what.changes == what::translation) {
+        translates = it.what.on;
+        for (const auto& each : slots_) {
+          if (each) it.before.push_back(each->what.id);
+        }
+      } else if (it.what.changes == what::root_table) {
+        rtps = false;
+      } else if (write_buffer_cycles() == 0) {
+        return command_.reset();
+      } else {
+        wbfs = true;
+        it.ends = now_ + write_buffer_cycles();
+      }
+    }
+    if (it.ends > now_ || is_inside(it.before)) return;
+    if (it.what.changes == what::translation) tes = it.what.on;
+    if (it.what.changes == what::write_buffer) wbfs = false;
+    if (it.what.changes == what::root_table) {
+      rtps = true;
+      root_ = it.what.root;
+      if (config_.caps.cap.esrtps()) {
+        for (const auto kind : {order::what::contexts, order::what::pages}) {
+          order all;
+          all.removes = kind;
+          caches_.remove(all);
+          poison(all);
+        }
+      }
+    }
+    command_.reset();
+  }
+  [[nodiscard]] bool is_inside(const std::vector<std::uint64_t>& ids) const {
+    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& each) {
+      return each && std::find(ids.begin(), ids.end(), each->what.id) != ids.end();
+    });
+  }
+  [[nodiscard]] std::uint64_t write_buffer_cycles() const {
+    const bool needed = config_.caps.cap.rwbf() || config_.hidden_write_buffer;
+    return needed ? (around_.write_buffer_drain + around_.period - 1) / around_.period : 0;
   }
   void obey() {
     if (order_ && ends(*order_)) order_.reset();
@@ -390,9 +397,7 @@ private:
       }
     }
     if (it.at > now_) return false;
-    for (const auto& each : slots_) {
-      if (!each || std::find(it.drained.begin(), it.drained.end(), each->what.id) == it.drained.end())
-        continue;
+    if (is_inside(it.drained)) {
       ++counts.drained;
       return false;
     }
@@ -413,68 +418,6 @@ private:
                                                    : !each->from || each->from->domain == it.domain;
       if (all || hit) each->poisoned = true;
     }
-  }
-
-  // C4.
-  void run_queue() {
-    while (!tails_.empty() && tails_.front().first <= now_) {
-      tail_ = tails_.front().second;
-      tails_.pop_front();
-    }
-    if (status_ && status_->seen == now_) {
-      wait_ends(queue_[status_->index]);
-      status_.reset();
-    }
-    if (fetch_ && fetch_->seen == now_) fetch_->decoded = now_ + config_.timing.descriptor_decode;
-    if (fetch_ && fetch_->decoded == now_) {
-      judged_.push_back(head_++);
-      fetch_.reset();
-    }
-    for (;;) {
-      if (executing_ && !ends(*executing_)) break;
-      executing_.reset();
-      if (judged_.empty()) break;
-      const descriptor& next = queue_[judged_.front()];
-      // A wait waits for the one before it, and behind a fence everything does.
-      if (status_ && (!next.removes || queue_[status_->index].fence)) break;
-      if (next.removes) {
-        executing_ = removal{*next.removes, now_ + cost_of(*next.removes), {}};
-      } else if (next.writes_status) {
-        status_ = status{judged_.front(), now_ + config_.timing.status_write, false, never};
-      } else {
-        wait_ends(next);
-      }
-      judged_.pop_front();
-    }
-    if (fetch_ || head_ == tail_) return;
-    // Without prefetch the next is fetched when nothing keeps it from beginning.
-    const bool fenced = status_ && queue_[status_->index].fence;
-    const bool room = config_.timing.queue_prefetch == 0 ? !executing_ && judged_.empty() && !fenced
-                                                         : judged_.size() < config_.timing.queue_prefetch;
-    if (room) fetch_ = fetch{now_ + config_.timing.descriptor_fetch, false, never, never};
-  }
-  void wait_ends(const descriptor& what) {
-    if (!what.interrupt || iwc) return;
-    iwc = true;
-    // A message that has not gone yet tells of this event, too.
-    if (messages.empty() || messages.back() < now_) messages.push_back(now_ + config_.timing.event_message);
-  }
-  bool grant_queue() {
-    if (status_ && !status_->sent && status_->asks <= now_) {
-      const descriptor& what = queue_[status_->index];
-      status_->sent = true;
-      status_->seen = first_edge_after(time() + around_.table_delay(what.status_address));
-      status_writes.push_back({now_, what.data, what.status_address, {}});
-      take_memory(what.status_address);
-      return true;
-    }
-    if (!fetch_ || fetch_->sent || fetch_->asks > now_) return false;
-    const std::uint64_t address = queue_base + 16 * (head_ % 256);
-    fetch_->sent = true;
-    fetch_->seen = first_edge_after(time() + around_.table_delay(address));
-    descriptor_reads.push_back({now_, 0, address, {}});
-    take_memory(address);
-    return true;
   }
 
   // D.
@@ -561,7 +504,8 @@ private:
       take_memory(it->read_at);
       return;
     }
-    if (grant_queue() || outgoing_.empty()) return;
+    if (const auto address = queue.take_port(now_)) return take_memory(*address);
+    if (outgoing_.empty()) return;
     inside& it = *slots_[outgoing_.front()];
     outgoing_.pop_front();
     it.answer_seen = first_edge_after(time() + around_.data_delay(it.host));
@@ -621,29 +565,8 @@ private:
   unsigned next_walker_ = 0;
   std::uint64_t memory_free_ = 0;
   bool in_admission_ = false;
+  std::optional<under_way> command_;
   std::optional<removal> order_;
-
-  struct status {
-    std::size_t index = 0;
-    std::uint64_t asks = 0;
-    bool sent = false;
-    std::uint64_t seen = never;
-  };
-  struct fetch {
-    std::uint64_t asks = 0;
-    bool sent = false;
-    std::uint64_t seen = never;
-    std::uint64_t decoded = never;
-  };
-  std::vector<descriptor> queue_;
-  // When a tail is seen, and which.
-  std::deque<std::pair<std::uint64_t, std::size_t>> tails_;
-  std::size_t tail_ = 0;
-  std::size_t head_ = 0;
-  std::optional<fetch> fetch_;
-  std::deque<std::size_t> judged_;
-  std::optional<removal> executing_;
-  std::optional<status> status_;
 };
 
 } // namespace vtd::test

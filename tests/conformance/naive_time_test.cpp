@@ -92,6 +92,16 @@ public:
     if (hold != 0) at(hold, [this, port](std::uint64_t time) { unit.response_taken(port, time); });
     return hold == 0;
   }
+  void invalidate_device(const spec::ats::invalidation_request& what) override {
+    device_requests.push_back({wheel.now(),
+                               what.device.value() + (std::uint64_t{what.what.page_mask()} << 16),
+                               what.what.first(),
+                               {}});
+    at(how_.piece(what.what.first()), [this, device = what.device, tag = what.tag](std::uint64_t time) {
+      unit.device_completed({device, 1U << tag, 1}, time);
+    });
+  }
+  std::vector<event> device_requests;
   engine::picoseconds write_buffer_drain_time() override { return how_.drain(); }
   /// What comes before the next edge.
   void deliver() {
@@ -156,8 +166,12 @@ dmar::unit_config random_config(std::mt19937_64& random) {
   config.timing.queue_prefetch = static_cast<unsigned>(random() % 4);
   config.timing.status_write = random() % 4;
   config.timing.event_message = random() % 8;
+  config.timing.device_invalidation = random() % 4;
   config.caps.ecap.set_qi(random() % 2 != 0);
+  config.caps.ecap.set_dt(config.caps.ecap.qi() && random() % 2 != 0);
   config.caps.cap.set_psi(config.caps.ecap.qi() || random() % 4 != 0);
+  config.timing.command = random() % 8;
+  config.caps.cap.set_esrtps(random() % 2 != 0);
   config.timing.context_invalidation = random() % 20;
   config.timing.iotlb_invalidation_global = random() % 40;
   config.timing.iotlb_invalidation_domain = random() % 40;
@@ -199,13 +213,21 @@ struct life {
                                            random() % 2 * 8000, random() % 2 != 0},
         real(config, how, seed % 2 == 0), queue(real) {
     build();
-    if (below(8) != 0) real.enable();
+    if (below(8) != 0) {
+      real.enable();
+    } else {
+      real.write_register<spec::reg::rtaddr>(real.tables.root());
+      real.write_register<spec::reg::gcmd>(spec::reg::gcmd::srtp::mask);
+      real.settle();
+    }
     if (config.caps.ecap.qi()) queue.enable();
     real.write_register<spec::reg::iectl>(0);
     start = real.wheel.now();
     naive = std::make_unique<naive_clock>(config, real.memory, real.tables.root(), how.around());
-    naive->translates = real.unit.translation_enabled();
-    naive->queue_base = queue_driver::default_base;
+    naive->translates = naive->tes = real.unit.translation_enabled();
+    // A second root table, in which a bus is missing.
+    real.memory.store(second_root, real.memory.load(real.tables.root()));
+    naive->queue.base = queue_driver::default_base;
     coming.resize(config.ports);
     stands.resize(config.ports);
   }
@@ -265,6 +287,8 @@ struct life {
       coming[port].push_back(out);
     }
     orders_left = below(2) != 0 ? 0 : count / 4;
+    commands_left = below(2) != 0 ? 0 : count / 10;
+    command_time = start * unit_world::period;
     order_gap = 1 + below(40000);
     order_time = start * unit_world::period + below(order_gap);
   }
@@ -337,27 +361,37 @@ struct life {
   void submit(std::uint64_t time) {
     std::vector<naive_clock::descriptor> all(1 + below(4));
     for (naive_clock::descriptor& each : all) {
-      if (below(2) != 0) {
-        each.removes = random_order();
-        queue.push(described(*each.removes));
-        continue;
-      }
+      each.kind = static_cast<naive_clock::descriptor::what>(below(config.caps.ecap.dt() ? 3 : 2));
+      each.removes = random_order();
       each.writes_status = below(4) != 0;
       each.interrupt = below(3) == 0;
       each.fence = below(2) != 0;
-      each.status_address = 0xb00000 + 64 * below(32);
       each.data = static_cast<std::uint32_t>(below(1000));
-      queue.push(spec::wait_descriptor{}
-                     .set_status_write(each.writes_status)
-                     .set_interrupt(each.interrupt)
-                     .set_fence(each.fence)
-                     .set_status_address(each.status_address)
-                     .set_status_data(each.data));
+      each.device = devices[below(devices.size())].value();
+      each.max_pending = 1 + static_cast<unsigned>(below(3));
+      each.address = 0xb00000 + 0x1000 * below(32);
+      each.address_mask = static_cast<unsigned>(below(4));
+      queue.push(described(each));
     }
-    naive->submits(all, time);
+    naive->queue.submits(all, time);
     real.unit.write_register(real.unit.registers().offset_of<spec::reg::iqt>(), 8, queue.tail(), time);
   }
-  static spec::invalidation_descriptor described(const order& it) {
+  static spec::invalidation_descriptor described(const naive_clock::descriptor& what) {
+    if (what.kind == naive_clock::descriptor::what::device) {
+      return spec::device_tlb_descriptor{}
+          .set_source(spec::source_id{what.device})
+          .set_max_pending(what.max_pending)
+          .set_range(what.address, what.address_mask);
+    }
+    if (what.kind == naive_clock::descriptor::what::wait) {
+      return spec::wait_descriptor{}
+          .set_status_write(what.writes_status)
+          .set_interrupt(what.interrupt)
+          .set_fence(what.fence)
+          .set_status_address(what.address)
+          .set_status_data(what.data);
+    }
+    const order& it = what.removes;
     const auto granularity = static_cast<std::uint64_t>(it.removes) % 3 + 1;
     if (it.removes <= target::context) {
       return spec::context_cache_descriptor{}
@@ -401,11 +435,40 @@ struct life {
            reg::iotlb::dr::of(it.drains_reads ? 1 : 0) | reg::iotlb::dw::of(it.drains_writes ? 1 : 0));
   }
 
+  void command_next() {
+    namespace reg = spec::reg;
+    using what = naive_clock::command::what;
+    const std::uint64_t now = real.now_ps();
+    if (commands_left == 0 || !naive->command_ended() || command_time >= now + unit_world::period) return;
+    --commands_left;
+    naive_clock::command it;
+    it.changes = static_cast<what>(below(3));
+    it.on = !naive->tes;
+    it.root = below(2) != 0 ? real.tables.root() : second_root;
+    it.time = std::max(command_time, now);
+    command_time = it.time + below(100000);
+    const auto& registers = real.unit.registers();
+    const auto to = [&](auto offset, unsigned bytes, std::uint64_t value) {
+      real.unit.write_register(offset, bytes, value, it.time);
+    };
+    bool te = naive->tes;
+    std::uint32_t bits = config.caps.ecap.qi() ? reg::gcmd::qie::mask : 0;
+    if (it.changes == what::translation) te = it.on;
+    if (it.changes == what::root_table) {
+      to(registers.offset_of<reg::rtaddr>(), 8, it.root);
+      bits |= reg::gcmd::srtp::mask;
+    }
+    if (it.changes == what::write_buffer) bits |= reg::gcmd::wbf::mask;
+    if (te) bits |= reg::gcmd::te::mask;
+    naive->commands(it);
+    to(registers.offset_of<reg::gcmd>(), 4, bits);
+  }
+
   /// Software sees that a wait is over.
   void clear_wait() {
-    if (!config.caps.ecap.qi() || !naive->iwc || below(8) != 0) return;
+    if (!config.caps.ecap.qi() || !naive->queue.iwc || below(8) != 0) return;
     real.write_register<spec::reg::ics>(spec::reg::ics::iwc::mask);
-    naive->iwc = false;
+    naive->queue.iwc = false;
   }
 
   [[nodiscard]] std::string differs(std::uint64_t now) {
@@ -422,14 +485,25 @@ struct life {
     if (out.empty()) out = difference("response", real.responses, naive->responses, compared[3]);
     if (out.empty()) out = difference("fault", faults, due_faults, compared[4]);
     if (out.empty())
-      out = difference("descriptor read", real.descriptor_reads, naive->descriptor_reads, compared[5]);
-    if (out.empty()) out = difference("status write", real.status_writes, naive->status_writes, compared[6]);
-    if (out.empty() && queue.head() != naive->head() % 256 * 16)
-      out = "IQH is " + std::to_string(queue.head()) + ", expected " + std::to_string(naive->head() * 16);
+      out = difference("descriptor read", real.descriptor_reads, naive->queue.descriptor_reads, compared[5]);
+    if (out.empty())
+      out = difference("status write", real.status_writes, naive->queue.status_writes, compared[6]);
+    if (out.empty())
+      out = difference("device request", real.device_requests, naive->queue.device_requests, compared[7]);
+    if (out.empty() && queue.head() != naive->queue.head() % 256 * 16)
+      out =
+          "IQH is " + std::to_string(queue.head()) + ", expected " + std::to_string(naive->queue.head() * 16);
     if (out.empty() && config.caps.ecap.qi() &&
-        (real.unit.registers().read<spec::reg::ics>() != 0) != naive->iwc)
-      out = naive->iwc ? "IWC is not set" : "IWC is set";
-    const auto sent = std::count_if(naive->messages.begin(), naive->messages.end(),
+        (real.unit.registers().read<spec::reg::ics>() != 0) != naive->queue.iwc)
+      out = naive->queue.iwc ? "IWC is not set" : "IWC is set";
+    const std::uint32_t status = real.unit.registers().read<spec::reg::gsts>();
+    const std::uint32_t expected = spec::reg::gsts::tes::of(naive->tes ? 1 : 0) |
+                                   spec::reg::gsts::rtps::of(naive->rtps ? 1 : 0) |
+                                   spec::reg::gsts::wbfs::of(naive->wbfs ? 1 : 0) |
+                                   spec::reg::gsts::qies::of(config.caps.ecap.qi() ? 1 : 0);
+    if (out.empty() && status != expected)
+      out = "GSTS is " + std::to_string(status) + ", expected " + std::to_string(expected);
+    const auto sent = std::count_if(naive->queue.messages.begin(), naive->queue.messages.end(),
                                     [&](std::uint64_t at) { return at <= now; });
     if (out.empty() && real.messages.size() != static_cast<std::size_t>(sent))
       out = std::to_string(real.messages.size()) + " messages, expected " + std::to_string(sent);
@@ -443,11 +517,14 @@ struct life {
       real.deliver();
       offer_all();
       order_next();
+      command_next();
       clear_wait();
       real.run_to(now);
       naive->step(now);
       ASSERT_EQ(differs(now), "") << "in cycle " << now;
-      if (naive->idle() && orders_left == 0 && naive->order_ended() && naive->queue_at_rest()) break;
+      if (naive->idle() && orders_left == 0 && naive->order_ended() && naive->queue.at_rest() &&
+          naive->command_ended() && commands_left == 0)
+        break;
       ASSERT_LT(now, start + 1000000);
     }
   }
@@ -464,10 +541,13 @@ struct life {
   std::vector<std::deque<naive_clock::request>> coming;
   std::vector<std::uint64_t> stands;
   std::size_t seen_admissions = 0;
-  std::array<std::size_t, 7> compared{};
+  std::array<std::size_t, 8> compared{};
   std::vector<unit_world::event> faults;
   std::vector<naive_clock::moment> due_faults;
   std::uint64_t orders_left = 0;
+  std::uint64_t commands_left = 0;
+  std::uint64_t command_time = 0;
+  static constexpr std::uint64_t second_root = 0xc00000;
   std::uint64_t order_time = 0;
   std::uint64_t order_gap = 1;
 };
@@ -479,6 +559,8 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
   std::size_t descriptors = 0;
   std::size_t status_writes = 0;
   std::size_t messages = 0;
+  std::size_t devices = 0;
+  std::size_t throttled = 0;
   for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     life one(seed);
@@ -495,9 +577,12 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
     sum.found_by_walk += counts.found_by_walk;
     sum.forbidden += counts.forbidden;
     faults += one.naive->faults.size();
-    descriptors += one.naive->descriptor_reads.size();
-    status_writes += one.naive->status_writes.size();
-    messages += one.naive->messages.size();
+    descriptors += one.naive->queue.descriptor_reads.size();
+    status_writes += one.naive->queue.status_writes.size();
+    messages += one.naive->queue.messages.size();
+    devices += one.naive->queue.device_requests.size();
+    throttled += one.naive->queue.throttled;
+    sum.commands += counts.commands;
     for (const naive_clock::moment& each : one.naive->responses)
       failed += each.how == dmar::completion::failed ? 1 : 0;
   }
@@ -505,8 +590,8 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
        {std::size_t{sum.joined}, std::size_t{sum.waited_for_walker}, std::size_t{sum.poisoned},
         std::size_t{sum.waited_for_slot}, std::size_t{sum.drained}, std::size_t{sum.further_pieces},
         std::size_t{sum.found_by_walk}, std::size_t{sum.forbidden}, faults, failed, descriptors,
-        status_writes, messages})
-    EXPECT_GT(each, 1000U) << "all of it happens";
+        status_writes, messages, devices, throttled, std::size_t{sum.commands}})
+    EXPECT_GT(each, 500U) << "all of it happens";
 }
 
 /// Tables at the speed that the naive clock thinks they have.
