@@ -52,7 +52,7 @@ constexpr statement rows[] = {
     {"ECAP.ERS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.SRS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.POT", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
-    {"ECAP.NWFS", legacy, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
+    {"ECAP.NWFS", legacy, implemented, nobody, "conformance.capability_bits.nwfs_says_whether_a_device_may_ask_to_read_only"},
     {"ECAP.EAFS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PSS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PASID", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
