@@ -23,6 +23,7 @@ TESTS = {
 ALL_TESTS = ["spec", "remap", "dmar", "conformance"]
 # Of processor time, so that a busy machine kills nobody.
 TEST_SECONDS = 60
+QUICK_SECONDS = 0.5
 MEMORY_BYTES = 6 << 30
 
 HOOK = """function(mutation_targets)
@@ -182,7 +183,7 @@ class SwitchedTree(Tree):
         self.copy(but=self.schemas)
         self.put("build/switch.h", SWITCH.encode())
         self.put("build/listener.cpp", LISTENER.encode())
-        self.configure(f"-O1 -include {self.tree / 'build' / 'switch.h'}",
+        self.configure(f"-O1 -D_GLIBCXX_ASSERTIONS -include {self.tree / 'build' / 'switch.h'}",
                        f"target_sources(test_${{room}} PRIVATE {self.tree / 'build' / 'listener.cpp'})")
         started = time.time()
         # The libraries first: most of what does not compile shows there.
@@ -235,6 +236,18 @@ class SwitchedTree(Tree):
         """In a header, and no test runs it: the compiler does, in a constant. It must be built alone."""
         return mutant["file"].startswith("include/") and self.numbers[mutant["id"]] not in self.tests_of
 
+    def batches(self, test, names):
+        """Filters and how long each should take: the quick tests first, so that a mutant that hangs costs little."""
+        if "static" in names:
+            names = [n for t, n in self.seconds if t == test and n != "static"]
+        quick, slow, seconds = [], [], 0.0
+        for name in sorted(names, key=lambda n: self.seconds[(test, n)]):
+            seconds += self.seconds[(test, name)]
+            (quick if seconds < QUICK_SECONDS else slow).append(name)
+        for batch in (quick, slow):
+            if batch:
+                yield ":".join(batch), sum(self.seconds[(test, n)] for n in batch)
+
     def judge(self, mutant):
         number = self.numbers[mutant["id"]]
         reaching = self.tests_of.get(number, [])
@@ -242,16 +255,12 @@ class SwitchedTree(Tree):
             names = [n for t, n in reaching if t == test]
             if not names:
                 continue
-            if "static" in names:
-                chosen, seconds = "-*_long", sum(s for (t, _), s in self.seconds.items() if t == test)
-            else:
-                names.sort(key=lambda n: self.seconds[(test, n)])
-                chosen, seconds = ":".join(names), sum(self.seconds[(test, n)] for n in names)
-            code, out = run([str(self.program(test)), "--gtest_fail_fast", "--gtest_brief=1",
-                             f"--gtest_filter={chosen}"], self.tree, 5 + int(20 * seconds), VTD_MUTANT=str(number))
-            status, by = verdict(code, out, test)
-            if status != "survived":
-                return status, by
+            for chosen, seconds in self.batches(test, names):
+                code, out = run([str(self.program(test)), "--gtest_fail_fast", "--gtest_brief=1",
+                                 f"--gtest_filter={chosen}"], self.tree, 5 + int(10 * seconds), VTD_MUTANT=str(number))
+                status, by = verdict(code, out, test)
+                if status != "survived":
+                    return status, by
         return "survived", "" if reaching else "no test reaches it"
 
 
