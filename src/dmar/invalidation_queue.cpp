@@ -57,7 +57,6 @@ void invalidation_queue::start(cycle now) {
 
 void invalidation_queue::stop() {
   enabled_ = false;
-  quiet_ = false;
   incoming_ = {};
   ready_.clear();
   if (writer_.state != write_state::wants_port) requests_.leave_port(*this);
@@ -86,7 +85,6 @@ void invalidation_queue::fetched(unsigned tag, bool ok, const descriptor_words& 
   incoming_.ok = ok;
   incoming_.words = words;
   incoming_.due = seen + config_.timing.descriptor_decode;
-  quiet_ = false;
 }
 
 void invalidation_queue::status_answered(unsigned tag, bool ok, cycle seen) {
@@ -94,7 +92,6 @@ void invalidation_queue::status_answered(unsigned tag, bool ok, cycle seen) {
   writer_.state = write_state::answered;
   writer_.ok = ok;
   writer_.due = seen;
-  quiet_ = false;
 }
 
 // --- The steps of a cycle

@@ -80,7 +80,6 @@ void pipeline::reset() {
   }
   for (std::uint32_t id = 0; id < slots_.size(); ++id) {
     slot& s = slots_[id];
-    s.next_waiter = nobody;
     if (s.at == stage::in_memory) {
       s.abandoned = true;
     } else if (s.at != stage::free && s.at != stage::ending) {
