@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies of the tree in which mutants are built and run. The tree itself is never touched."""
 
+import json
 import os
 import re
 import resource
@@ -24,6 +25,7 @@ ALL_TESTS = ["spec", "remap", "dmar", "conformance"]
 # Of processor time, so that a busy machine kills nobody.
 TEST_SECONDS = 60
 QUICK_SECONDS = 0.5
+MOST_NUMBERS = 16384
 MEMORY_BYTES = 6 << 30
 
 HOOK = """function(mutation_targets)
@@ -41,14 +43,14 @@ PRECOMPILED = """target_precompile_headers(test_${room} PRIVATE <gmock/gmock.h> 
 SWITCH = """#pragma once
 namespace vtd::mutation {
 inline unsigned active = 0;
-inline unsigned char reached[16384] = {};
+inline unsigned char reached[MOST_NUMBERS] = {};
 constexpr bool on(unsigned which) {
   if (__builtin_is_constant_evaluated()) return false;
   reached[which] = 1;
   return active == which;
 }
 } // namespace vtd::mutation
-"""
+""".replace("MOST_NUMBERS", str(MOST_NUMBERS))
 # Before all else it takes over which mutant runs; with VTD_MUTATION_MAP it writes which test reaches which mutants.
 LISTENER = """#include <gtest/gtest.h>
 #include <chrono>
@@ -164,6 +166,21 @@ class Tree:
         return next(self.build.rglob(f"bin/test_{test}"))
 
 
+def kept_numbers(mutants):
+    """A number for each mutant. It keeps it, so that a change in one file does not build all others again."""
+    file = WORK / "numbers.json"
+    known = json.loads(file.read_text()) if file.is_file() else {}
+    wanted = {m["id"] for m in mutants}
+    if len(known | dict.fromkeys(wanted)) >= MOST_NUMBERS:
+        known = {}
+    free = max(known.values(), default=0)
+    for i in sorted(wanted - known.keys()):
+        free += 1
+        known[i] = free
+    file.write_text(json.dumps(known))
+    return {i: known[i] for i in wanted}
+
+
 class SwitchedTree(Tree):
     """One build that holds all mutants which can be switched."""
 
@@ -173,8 +190,8 @@ class SwitchedTree(Tree):
 
     def prepare(self, mutants, jobs):
         by_file = {}
-        for number, m in enumerate(mutants, 1):
-            self.numbers[m["id"]] = number
+        self.numbers = kept_numbers(mutants)
+        for m in mutants:
             by_file.setdefault(m["file"], []).append(m)
         for file, inside in by_file.items():
             self.schemas[file] = Schema(TEXTS[file], inside, self.numbers)

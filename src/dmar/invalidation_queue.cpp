@@ -65,9 +65,8 @@ void invalidation_queue::stop() {
 // --- From software and memory
 
 void invalidation_queue::address_written() {
-  if (!config_.queue_address_clears_pointers) return;
-  registers_.store<reg::iqh>(0);
-  registers_.store<reg::iqt>(0);
+  // IQH is 0 already: the queue is off.
+  if (config_.queue_address_clears_pointers) registers_.store<reg::iqt>(0);
 }
 
 void invalidation_queue::completion_status_written() {

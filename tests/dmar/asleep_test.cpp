@@ -95,7 +95,6 @@ TEST(working, of_a_unit_of_which_nothing_is_said_takes_a_cycle_for_each_look_up)
   EXPECT_EQ(s.table_reads[0].at, t + 1 + context + s.unit.config().timing.lookup.iotlb_lookup);
   // Two entries of 21 cycles each, then the structures.
   EXPECT_EQ(s.table_reads[2].at, s.table_reads[0].at + 2 * 21 + 1);
-  EXPECT_EQ(config.caps.host_address_width, remap::capabilities{}.host_address_width);
   EXPECT_FALSE(s.unit.config().checks_translated()) << "VER 1.0 leaves it open";
 }
 
