@@ -227,17 +227,5 @@ TEST(translated_requests, go_where_they_say_with_the_contexts_consent_and_no_wal
   EXPECT_EQ(s.forwards.size(), 1U);
 }
 
-TEST(translation_requests, across_the_end_of_a_page_are_unsupported) {
-  scene s;
-  s.tables.map(nic, iova, frame);
-  s.tables.map(nic, iova + 0x1000, frame + 0x1000);
-  EXPECT_EQ(s.ask(scene::question(iova + 0xff8)).how, completion::done) << "the last one inside";
-  const dmar::request across = scene::question(iova + 0xffc);
-  EXPECT_EQ(s.unit.probe_translation(across, s.memory), std::nullopt);
-  s.unit.offer(0, across, s.now_ps());
-  s.settle();
-  EXPECT_EQ(s.responses.back().how, completion::blocked);
-}
-
 } // namespace
 } // namespace vtd::test
