@@ -37,8 +37,8 @@ unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, cons
     : out_(out), timebase_(timebase), process_(where.process),
       first_walker_(first_port_ + static_cast<unsigned>(where.ports.size())),
       memory_track_(first_walker_ + where.walkers), first_command_(memory_track_ + 1),
-      fault_track_(first_command_ + unsigned{vtd::dmar::unit_commands}), message_track_(fault_track_ + 1),
-      ports_(where.ports.size()), walkers_(where.walkers) {
+      fault_track_(first_command_ + static_cast<unsigned>(vtd::dmar::unit_commands)),
+      message_track_(fault_track_ + 1), ports_(where.ports.size()), walkers_(where.walkers) {
   out_.add(fmt::format(R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":{}}}}})", process_,
                        nlohmann::json(where.name).dump()));
   out_.add(fmt::format(R"({{"ph":"M","pid":{},"name":"process_sort_index","args":{{"sort_index":{}}}}})",
@@ -48,7 +48,7 @@ unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, cons
   for (unsigned walker = 0; walker < walkers_.size(); ++walker)
     name_track(first_walker_ + walker, fmt::format("walker {}", walker));
   name_track(memory_track_, "memory port");
-  for (unsigned what = 0; what < orders_.size(); ++what) {
+  for (unsigned what = 0; what < vtd::dmar::unit_commands; ++what) {
     const auto kind = static_cast<unit_command>(what);
     const bool of_log = kind == unit_command::fault_log_pointer || kind == unit_command::fault_log;
     const bool of_queue = kind >= unit_command::invalidation_queue;
@@ -449,7 +449,7 @@ void unit_trace::end_all(cycle at) {
   requests_.clear();
   if (memory_.there) span(memory_track_, memory_.since, at, memory_.name, memory_.facts);
   memory_.there = false;
-  for (std::size_t what = 0; what < orders_.size(); ++what) {
+  for (std::size_t what = 0; what < vtd::dmar::unit_commands; ++what) {
     if (!orders_[what].open) continue;
     end_order(static_cast<unit_command>(what), at, orders_[what].facts + fact_flag("unfinished", true));
   }

@@ -31,8 +31,10 @@ std::vector<beyond_qemu_row> beyond_qemu() {
        "a naive walk written from 3.6 and 9.8, over random tables of 2 to 5 levels"},
       {"512 GB pages", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
        "the same, with leaves of every size that SPS names"},
-      {"units without page-selective invalidation, coarser granularity", nobody, "",
-       "tests from 6.5.1.2 only"},
+      {"units without page-selective invalidation, coarser granularity", second,
+       "conformance.naive_granularity.agrees_with_the_unit_over_random_orders",
+       "sets of what is cached, written from 6.5.1.2, over random orders by register and queue: which tables "
+       "are read again, and what CAIG and IAIG say"},
       {"paging-structure caches and IH", second,
        "dmar.reach.no_random_program_gets_a_request_where_nothing_is_mapped_for_it",
        "an oracle without caches judges each request of random programs, with both hints: too little is "
@@ -42,10 +44,14 @@ std::vector<beyond_qemu_row> beyond_qemu() {
        "dmar.reach.no_random_program_gets_a_request_where_nothing_is_mapped_for_it",
        "the same oracle judges whether a drain that was promised waited for what was in flight"},
       {"time", second, "conformance.naive_time.agrees_with_the_unit_to_the_cycle_over_random_traffic",
-       "a naive clock written from docs/microarchitecture.md steps through every cycle of random traffic and "
-       "invalidations by register; that the rules are those of silicon nobody says: no value is calibrated, "
-       "presets say where each comes from"},
-      {"ATS through edu", nobody, "", "tests from 4.1, 6.5.2.5 and PCIe ATS only"},
+       "a naive clock written from docs/microarchitecture.md steps through every cycle of random traffic, "
+       "commands and invalidations by register and queue; that the rules are those of silicon nobody says: "
+       "no value is calibrated, presets say where each comes from"},
+      {"ATS through edu", second,
+       "conformance.naive_translation.agrees_with_what_devices_are_told_over_random_tables",
+       "a naive translation agent written from 4.1, 7.2 and PCIe ATS, over random tables, good and spoilt: "
+       "the word of each completion, unsupported, aborted, the fault; the naive clock has device-TLB "
+       "descriptors, their time-outs and wrong completions are left to tests from 6.5.2.5"},
       {"zero-length reads", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
        "the naive walk judges them by 3.7.1 and CAP.ZLR"},
       {"bytes of event messages", by_hand, "spec.msi_message.is_what_the_event_registers_hold",

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "conformance/naive_caches.h"
+#include "conformance/naive_queue.h"
 #include "support/fake_memory.h"
-#include "vtd/dmar/ports.h"
 
 #include <algorithm>
 #include <deque>
-#include <functional>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 namespace vtd::test {
@@ -19,64 +18,31 @@ namespace vtd::test {
 /// or lies outside the width is blocked.
 class naive_clock {
 public:
-  /// A request that comes to its port at `time`, or when its predecessor there was accepted.
-  struct request {
-    std::uint64_t id = 0;
-    std::uint16_t source = 0;
-    bool write = false;
-    std::uint64_t address = 0;
-    std::uint32_t length = 0;
-    std::uint64_t time = 0;
-  };
-  /// An invalidation by register, written at `time`.
-  struct order {
-    enum class what : std::uint8_t { contexts, contexts_of_domain, context, pages, pages_of_domain, page };
-    what removes = what::pages;
-    std::uint16_t domain = 0;
-    std::uint16_t source = 0;
-    // FM, as the mask of bits that do not count.
-    std::uint16_t any_function = 0;
-    std::uint64_t first_page = 0;
-    std::uint64_t last_page = 0;
-    bool leaf_only = false;
-    bool drains_reads = false;
-    bool drains_writes = false;
-    std::uint64_t time = 0;
-  };
-  /// What left the unit, and when; `number` is the request's id or the walker.
-  struct moment {
-    std::uint64_t at = 0;
-    std::uint64_t number = 0;
-    std::uint64_t address = 0;
-    dmar::completion how = dmar::completion::done;
-    friend bool operator==(const moment&, const moment&) = default;
-  };
-  /// Times of what is round the unit, in picoseconds; 0 of `hold` and `port_hold`: free at once.
-  struct surroundings {
-    std::uint64_t period = 1000;
-    std::function<std::uint64_t(std::uint64_t address)> table_delay;
-    std::function<std::uint64_t(std::uint64_t address)> data_delay;
-    std::function<std::uint64_t(std::uint64_t address)> hold;
-    std::function<std::uint64_t(std::uint64_t id)> port_hold;
-    std::function<bool(std::uint64_t address)> data_fails;
-    std::uint64_t write_buffer_drain = 0;
-  };
+  using request = naive_request;
+  using order = naive_order;
+  using descriptor = naive_descriptor;
+  using command = naive_command;
+  using removal = naive_removal;
+  using moment = naive_moment;
+  using surroundings = naive_surroundings;
 
   naive_clock(const dmar::unit_config& config, const fake_memory& memory, std::uint64_t root,
-              surroundings around)
-      : config_(config), memory_(memory), root_(root), around_(std::move(around)),
-        slots_(config.timing.requests), walkers_(config.timing.walkers), ports_(config.ports),
-        contexts_(config.caches.context), iotlb_(config.caches.iotlb),
-        large_(config.caches.large_iotlb), tables_{table_cache(config.caches.pde),
-                                                   table_cache(config.caches.pdpe),
-                                                   table_cache(config.caches.pml4),
-                                                   table_cache(config.caches.pml5)} {
+              const surroundings& around)
+      : queue(
+            config, around, [this](const order& what) { return cost_of(what); },
+            [this](removal& what) { return ends(what); }),
+        config_(config), memory_(memory), root_(root), around_(around), slots_(config.timing.requests),
+        walkers_(config.timing.walkers), ports_(config.ports), caches_(config) {
     for (std::size_t slot = slots_.size(); slot-- != 0;)
       free_.push_back(slot);
   }
 
-  /// GSTS.TES.
+  /// TE, as requests that are admitted see it.
   bool translates = true;
+  /// GSTS.
+  bool tes = true;
+  bool rtps = true;
+  bool wbfs = false;
 
   void comes(unsigned port, const request& what) { ports_[port].coming.push_back(what); }
 
@@ -97,16 +63,21 @@ public:
     unsigned further_pieces = 0;
     unsigned found_by_walk = 0;
     unsigned forbidden = 0;
+    unsigned commands = 0;
   } counts;
 
   /// The order before must have ended.
-  void orders(const order& what) {
-    order_ = what;
-    removal_ = first_edge_after(what.time);
-    if (config_.caps.cap.rwbf() || config_.hidden_write_buffer)
-      removal_ += (around_.write_buffer_drain + around_.period - 1) / around_.period;
-    removal_ += cost_of(what);
+  void orders(order what) {
+    // Without PSI a page means its domain.
+    if (what.removes == order::what::page && !config_.caps.cap.psi())
+      what.removes = order::what::pages_of_domain;
+    order_ = removal{what, first_edge_after(what.time) + cost_of(what), {}};
   }
+  /// The command before must have ended.
+  void commands(const command& what) { command_ = under_way{what, first_edge_after(what.time), never, {}}; }
+  [[nodiscard]] bool command_ended() const { return !command_; }
+  naive_queue queue;
+
   /// Software sees ICC or IVT.
   [[nodiscard]] bool order_ended() const { return !order_; }
 
@@ -115,9 +86,11 @@ public:
     finish_look_ups(); // A
     advance_walks();   // B
     commit_walks();    // C1
-    obey();            // C3
-    admit();           // D
-    grant_walkers();   // E
+    command_step();    // C3
+    obey();
+    queue.step(now); // C4
+    admit();         // D
+    grant_walkers(); // E
     grant_memory();
     respond(); // F
   }
@@ -134,30 +107,9 @@ public:
 private:
   static constexpr std::uint64_t never = ~std::uint64_t{0};
 
-  struct context {
-    std::uint16_t domain = 0;
-    bool pass_through = false;
-    unsigned levels = 0;
-    unsigned width = 0;
-    std::uint64_t table = 0;
-  };
-  struct source_key {
-    std::uint64_t number = 0;
-    friend bool operator==(const source_key&, const source_key&) = default;
-  };
-  struct page_key {
-    std::uint16_t domain = 0;
-    unsigned level = 0;
-    std::uint64_t number = 0;
-    friend bool operator==(const page_key&, const page_key&) = default;
-  };
-  /// A page, or a table that comes next; with the rights of all levels above.
-  struct mapping {
-    std::uint64_t address = 0;
-    bool read = true;
-    bool write = true;
-  };
-  using table_cache = naive_cache<page_key, mapping>;
+  using context = naive_context;
+  using page_key = naive_page_key;
+  using mapping = naive_mapping;
 
   struct inside {
     request what;
@@ -201,9 +153,6 @@ private:
 
   [[nodiscard]] std::uint64_t first_edge_after(std::uint64_t time) const { return time / around_.period + 1; }
   [[nodiscard]] std::uint64_t time() const { return now_ * around_.period; }
-  [[nodiscard]] static page_key key(const context& from, std::uint64_t address, unsigned level) {
-    return {from.domain, level, address >> (12 + 9 * (level - 1))};
-  }
 
   // A.
   void finish_look_ups() {
@@ -215,28 +164,13 @@ private:
   }
   void look_up(std::size_t slot) {
     inside& it = *slots_[slot];
-    const context* from = contexts_.look_up({it.what.source});
+    const context* from = caches_.contexts.look_up({it.what.source});
     if (from == nullptr) return misses(slot);
     if (from->pass_through) return decide(slot, true, it.what.address);
     if (it.what.address >> from->width != 0) return decide(slot, false, 0);
-    const auto page = ask_iotlb(it.what, *from);
-    page ? decide(slot, page->allowed, page->host) : misses(slot);
-  }
-  struct answer {
-    bool allowed = false;
-    std::uint64_t host = 0;
-  };
-  std::optional<answer> ask_iotlb(const request& what, const context& from) {
-    for (unsigned level = 1; level <= 5; ++level) {
-      table_cache& where = level > 1 && config_.caches.large_iotlb.entries != 0 ? large_ : iotlb_;
-      const mapping* found = where.look_up(key(from, what.address, level));
-      if (found == nullptr) continue;
-      return answer{what.write ? found->write : found->read, found->address + offset(what.address, level)};
-    }
-    return {};
-  }
-  static std::uint64_t offset(std::uint64_t address, unsigned level) {
-    return address & ((std::uint64_t{1} << (12 + 9 * (level - 1))) - 1);
+    const auto page = caches_.find_page(*from, it.what.address);
+    if (!page) return misses(slot);
+    decide(slot, it.what.write ? page->write : page->read, page->address);
   }
   void decide(std::size_t slot, bool allowed, std::uint64_t host) {
     slots_[slot]->host = host;
@@ -303,24 +237,16 @@ private:
     begin_at_structures(it);
   }
   void begin_at_structures(walk& it) {
+    const std::uint64_t address = slots_[it.slot]->what.address;
     // Only now the domain is known.
     if (it.context_is_new) {
-      if (const auto page = ask_iotlb(slots_[it.slot]->what, *it.from)) {
+      if (const auto page = caches_.find_page(*it.from, address)) {
         ++counts.found_by_walk;
-        it.so_far.address = page->host;
-        return end(it, page->allowed);
+        it.so_far.address = page->address;
+        return end(it, slots_[it.slot]->what.write ? page->write : page->read);
       }
     }
-    const std::uint64_t address = slots_[it.slot]->what.address;
-    it.level = it.from->levels;
-    it.so_far = {it.from->table, true, true};
-    for (unsigned level = 2; level <= it.from->levels && level <= 5; ++level) {
-      const mapping* found = tables_[level - 2].look_up(key(*it.from, address, level));
-      // All levels are asked, so all hits count as uses; the deepest is taken.
-      if (found == nullptr || it.level != it.from->levels) continue;
-      it.level = level - 1;
-      it.so_far = *found;
-    }
+    std::tie(it.level, it.so_far) = caches_.find_table(*it.from, address);
     ask(it, it.so_far.address + 8 * (address >> (12 + 9 * (it.level - 1)) & 0x1ff));
   }
   static void ask(walk& it, std::uint64_t address) {
@@ -362,17 +288,17 @@ private:
     it.so_far.write = it.so_far.write && (word & 2) != 0;
     it.so_far.address = frame();
     if (it.level > 1 && (word >> 7 & 1) == 0) {
-      it.through.emplace_back(key(*it.from, what.address, it.level), it.so_far);
+      it.through.emplace_back(naive_key(*it.from, what.address, it.level), it.so_far);
       --it.level;
       return ask(it, frame() + 8 * (what.address >> (12 + 9 * (it.level - 1)) & 0x1ff));
     }
     const bool allowed = what.write ? it.so_far.write : it.so_far.read;
     if (config_.caches.large_pages_in_pieces) {
-      it.so_far.address += offset(what.address, it.level) & ~std::uint64_t{0xfff};
+      it.so_far.address += naive_offset(what.address, it.level) & ~std::uint64_t{0xfff};
       it.level = 1;
     }
-    if (allowed) it.leaf.emplace(key(*it.from, what.address, it.level), it.so_far);
-    it.so_far.address += offset(what.address, it.level);
+    if (allowed) it.leaf.emplace(naive_key(*it.from, what.address, it.level), it.so_far);
+    it.so_far.address += naive_offset(what.address, it.level);
     end(it, allowed);
   }
 
@@ -388,97 +314,108 @@ private:
         again_.insert(again_.end(), it.joined.begin(), it.joined.end());
         continue;
       }
-      if (it.context_is_new) contexts_.fill({slots_[it.slot]->what.source}, *it.from);
+      if (it.context_is_new) caches_.contexts.fill({slots_[it.slot]->what.source}, *it.from);
       for (const auto& [where, what] : it.through)
-        tables_[where.level - 2].fill(where, what);
-      if (it.leaf) {
-        const bool apart = it.leaf->first.level > 1 && config_.caches.large_iotlb.entries != 0;
-        (apart ? large_ : iotlb_).fill(it.leaf->first, it.leaf->second);
-      }
+        caches_.tables[where.level - 2].fill(where, what);
+      if (it.leaf) caches_.pages(it.leaf->first.level).fill(it.leaf->first, it.leaf->second);
       decide(it.slot, it.allowed, it.so_far.address);
       again_.insert(again_.end(), it.joined.begin(), it.joined.end());
     }
   }
 
   // C3.
+  // The write buffer first, where it needs that.
   [[nodiscard]] std::uint64_t cost_of(const order& what) const {
-    switch (what.removes) {
-    case order::what::pages:
-      return config_.timing.iotlb_invalidation_global;
-    case order::what::pages_of_domain:
-      return config_.timing.iotlb_invalidation_domain;
-    case order::what::page:
-      return config_.timing.iotlb_invalidation_page;
-    default:
-      return config_.timing.context_invalidation;
-    }
+    std::uint64_t out = config_.timing.context_invalidation;
+    if (what.removes == order::what::pages) out = config_.timing.iotlb_invalidation_global;
+    if (what.removes == order::what::pages_of_domain) out = config_.timing.iotlb_invalidation_domain;
+    if (what.removes == order::what::page) out = config_.timing.iotlb_invalidation_page;
+    return out + write_buffer_cycles();
   }
-  void obey() {
-    if (!order_) return;
-    if (removal_ == now_) {
-      remove();
-      poison();
-      for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-        if (slots_[slot] && waits_for(slots_[slot]->what)) drained_.push_back(slots_[slot]->what.id);
+  struct under_way {
+    command what;
+    std::uint64_t seen = 0;
+    std::uint64_t ends = never;
+    std::vector<std::uint64_t> before;
+  };
+  void command_step() {
+    using what = command::what;
+    if (!command_ || command_->seen > now_) return;
+    under_way& it = *command_;
+    if (it.seen == now_) {
+      ++counts.commands;
+      it.ends = now_ + config_.timing.command;
+      if (it.what.changes == what::translation) {
+        translates = it.what.on;
+        for (const auto& each : slots_) {
+          if (each) it.before.push_back(each->what.id);
+        }
+      } else if (it.what.changes == what::root_table) {
+        rtps = false;
+      } else if (write_buffer_cycles() == 0) {
+        return command_.reset();
+      } else {
+        wbfs = true;
+        it.ends = now_ + write_buffer_cycles();
       }
     }
-    if (removal_ > now_) return;
-    for (const auto& each : slots_) {
-      if (!each || std::find(drained_.begin(), drained_.end(), each->what.id) == drained_.end()) continue;
+    if (it.ends > now_ || is_inside(it.before)) return;
+    if (it.what.changes == what::translation) tes = it.what.on;
+    if (it.what.changes == what::write_buffer) wbfs = false;
+    if (it.what.changes == what::root_table) {
+      rtps = true;
+      root_ = it.what.root;
+      if (config_.caps.cap.esrtps()) {
+        for (const auto kind : {order::what::contexts, order::what::pages}) {
+          order all;
+          all.removes = kind;
+          caches_.remove(all);
+          poison(all);
+        }
+      }
+    }
+    command_.reset();
+  }
+  [[nodiscard]] bool is_inside(const std::vector<std::uint64_t>& ids) const {
+    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& each) {
+      return each && std::find(ids.begin(), ids.end(), each->what.id) != ids.end();
+    });
+  }
+  [[nodiscard]] std::uint64_t write_buffer_cycles() const {
+    const bool needed = config_.caps.cap.rwbf() || config_.hidden_write_buffer;
+    return needed ? (around_.write_buffer_drain + around_.period - 1) / around_.period : 0;
+  }
+  void obey() {
+    if (order_ && ends(*order_)) order_.reset();
+  }
+  bool ends(removal& it) {
+    if (it.at == now_) {
+      caches_.remove(it.what);
+      poison(it.what);
+      for (const auto& each : slots_) {
+        if (each && waits_for(it.what, each->what)) it.drained.push_back(each->what.id);
+      }
+    }
+    if (it.at > now_) return false;
+    if (is_inside(it.drained)) {
       ++counts.drained;
-      return;
+      return false;
     }
-    drained_.clear();
-    order_.reset();
+    return true;
   }
-  [[nodiscard]] bool is_of_contexts() const {
-    return order_->removes == order::what::contexts || order_->removes == order::what::contexts_of_domain ||
-           order_->removes == order::what::context;
-  }
-  [[nodiscard]] bool waits_for(const request& what) const {
-    if (is_of_contexts()) return false;
+  [[nodiscard]] bool waits_for(const order& it, const request& what) const {
+    if (it.is_of_contexts()) return false;
     if (config_.caps.major_version() >= 2) return true;
-    return what.write ? order_->drains_writes && config_.caps.cap.dwd()
-                      : order_->drains_reads && config_.caps.cap.drd();
+    return what.write ? it.drains_writes && config_.caps.cap.dwd()
+                      : it.drains_reads && config_.caps.cap.drd();
   }
-  [[nodiscard]] bool names(std::uint16_t source) const {
-    return ((source ^ order_->source) & ~order_->any_function) == 0;
-  }
-  void remove() {
-    using what = order::what;
-    const order& it = *order_;
-    if (is_of_contexts()) {
-      contexts_.remove_if([&](const source_key& source, const context& from) {
-        if (it.removes == what::contexts) return true;
-        return from.domain == it.domain &&
-               (it.removes == what::contexts_of_domain || names(static_cast<std::uint16_t>(source.number)));
-      });
-      return;
-    }
-    const auto touches = [&](const page_key& entry) {
-      const unsigned shift = 9 * (entry.level - 1);
-      return entry.number >= it.first_page >> shift && entry.number <= it.last_page >> shift;
-    };
-    const auto page_goes = [&](const page_key& entry, const mapping&) {
-      if (it.removes == what::pages) return true;
-      return entry.domain == it.domain && (it.removes == what::pages_of_domain || touches(entry));
-    };
-    iotlb_.remove_if(page_goes);
-    large_.remove_if(page_goes);
-    if (it.removes == what::page && it.leaf_only) return;
-    for (table_cache& each : tables_) {
-      each.remove_if([&](const page_key& entry, const mapping& to) {
-        return page_goes(entry, to) || (config_.whole_domain_tables && entry.domain == it.domain);
-      });
-    }
-  }
-  void poison() {
+  void poison(const order& it) {
     using what = order::what;
     for (auto& each : walkers_) {
       if (!each) continue;
-      const bool all = order_->removes == what::contexts || order_->removes == what::pages;
-      const bool hit = order_->removes == what::context ? names(slots_[each->slot]->what.source)
-                                                        : !each->from || each->from->domain == order_->domain;
+      const bool all = it.removes == what::contexts || it.removes == what::pages;
+      const bool hit = it.removes == what::context ? it.names(slots_[each->slot]->what.source)
+                                                   : !each->from || each->from->domain == it.domain;
       if (all || hit) each->poisoned = true;
     }
   }
@@ -543,7 +480,7 @@ private:
       each = waiting_.front();
       waiting_.pop_front();
       // The context may have come meanwhile, or gone.
-      if (const context* from = contexts_.peek({slots_[each->slot]->what.source})) {
+      if (const context* from = caches_.contexts.peek({slots_[each->slot]->what.source})) {
         each->from = *from;
         begin_pages(*each);
       } else {
@@ -567,6 +504,7 @@ private:
       take_memory(it->read_at);
       return;
     }
+    if (const auto address = queue.take_port(now_)) return take_memory(*address);
     if (outgoing_.empty()) return;
     inside& it = *slots_[outgoing_.front()];
     outgoing_.pop_front();
@@ -619,10 +557,7 @@ private:
   std::vector<std::size_t> free_;
   std::vector<std::optional<walk>> walkers_;
   std::vector<one_port> ports_;
-  naive_cache<source_key, context> contexts_;
-  table_cache iotlb_;
-  table_cache large_;
-  table_cache tables_[4];
+  naive_unit_caches caches_;
   std::deque<walk> waiting_;
   std::deque<std::size_t> outgoing_;
   std::deque<std::size_t> again_;
@@ -630,9 +565,8 @@ private:
   unsigned next_walker_ = 0;
   std::uint64_t memory_free_ = 0;
   bool in_admission_ = false;
-  std::optional<order> order_;
-  std::uint64_t removal_ = 0;
-  std::vector<std::uint64_t> drained_;
+  std::optional<under_way> command_;
+  std::optional<removal> order_;
 };
 
 } // namespace vtd::test

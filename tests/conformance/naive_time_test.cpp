@@ -3,10 +3,12 @@
 // to the cycle over random traffic, tables, caches and times.
 
 #include "conformance/naive_clock.h"
+#include "support/queue_driver.h"
 #include "support/unit_world.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <string>
@@ -72,12 +74,34 @@ public:
     at(how_.table(address), [=, this](std::uint64_t time) { unit.table_answered(walker, ok, words, time); });
     return held_for(how_.hold(address));
   }
+  bool read_descriptor(unsigned tag, std::uint64_t address, unsigned /*bytes*/) override {
+    descriptor_reads.push_back({wheel.now(), 0, address, {}});
+    const dmar::descriptor_words words{memory.load(address), memory.load(address + 8), 0, 0};
+    at(how_.table(address),
+       [=, this](std::uint64_t time) { unit.descriptor_answered(tag, true, words, time); });
+    return held_for(how_.hold(address));
+  }
+  bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override {
+    status_writes.push_back({wheel.now(), data, address, {}});
+    at(how_.table(address), [this, tag](std::uint64_t time) { unit.status_answered(tag, true, time); });
+    return held_for(how_.hold(address));
+  }
   bool complete(unsigned port, void* cookie, dmar::completion result) override {
     unit_world::complete(port, cookie, result);
     const std::uint64_t hold = how_.port_hold(responses.back().id);
     if (hold != 0) at(hold, [this, port](std::uint64_t time) { unit.response_taken(port, time); });
     return hold == 0;
   }
+  void invalidate_device(const spec::ats::invalidation_request& what) override {
+    device_requests.push_back({wheel.now(),
+                               what.device.value() + (std::uint64_t{what.what.page_mask()} << 16),
+                               what.what.first(),
+                               {}});
+    at(how_.piece(what.what.first()), [this, device = what.device, tag = what.tag](std::uint64_t time) {
+      unit.device_completed({device, 1U << tag, 1}, time);
+    });
+  }
+  std::vector<event> device_requests;
   engine::picoseconds write_buffer_drain_time() override { return how_.drain(); }
   /// What comes before the next edge.
   void deliver() {
@@ -137,6 +161,17 @@ dmar::unit_config random_config(std::mt19937_64& random) {
   config.timing.walkers = 1 + static_cast<unsigned>(random() % 4);
   config.timing.memory_interval = 1 + random() % 4;
   config.timing.fault_recording = random() % 4;
+  config.timing.descriptor_fetch = random() % 4;
+  config.timing.descriptor_decode = random() % 4;
+  config.timing.queue_prefetch = static_cast<unsigned>(random() % 4);
+  config.timing.status_write = random() % 4;
+  config.timing.event_message = random() % 8;
+  config.timing.device_invalidation = random() % 4;
+  config.caps.ecap.set_qi(random() % 2 != 0);
+  config.caps.ecap.set_dt(config.caps.ecap.qi() && random() % 2 != 0);
+  config.caps.cap.set_psi(config.caps.ecap.qi() || random() % 4 != 0);
+  config.timing.command = random() % 8;
+  config.caps.cap.set_esrtps(random() % 2 != 0);
   config.timing.context_invalidation = random() % 20;
   config.timing.iotlb_invalidation_global = random() % 40;
   config.timing.iotlb_invalidation_domain = random() % 40;
@@ -176,12 +211,23 @@ struct life {
       : random(seed),
         config(random_config(random)), how{seed, 1000 + random() % 30000, 1000 + random() % 60000,
                                            random() % 2 * 8000, random() % 2 != 0},
-        real(config, how, seed % 2 == 0) {
+        real(config, how, seed % 2 == 0), queue(real) {
     build();
-    if (below(8) != 0) real.enable();
+    if (below(8) != 0) {
+      real.enable();
+    } else {
+      real.write_register<spec::reg::rtaddr>(real.tables.root());
+      real.write_register<spec::reg::gcmd>(spec::reg::gcmd::srtp::mask);
+      real.settle();
+    }
+    if (config.caps.ecap.qi()) queue.enable();
+    real.write_register<spec::reg::iectl>(0);
     start = real.wheel.now();
     naive = std::make_unique<naive_clock>(config, real.memory, real.tables.root(), how.around());
-    naive->translates = real.unit.translation_enabled();
+    naive->translates = naive->tes = real.unit.translation_enabled();
+    // A second root table, in which a bus is missing.
+    real.memory.store(second_root, real.memory.load(real.tables.root()));
+    naive->queue.base = queue_driver::default_base;
     coming.resize(config.ports);
     stands.resize(config.ports);
   }
@@ -241,6 +287,8 @@ struct life {
       coming[port].push_back(out);
     }
     orders_left = below(2) != 0 ? 0 : count / 4;
+    commands_left = below(2) != 0 ? 0 : count / 10;
+    command_time = start * unit_world::period;
     order_gap = 1 + below(40000);
     order_time = start * unit_world::period + below(order_gap);
   }
@@ -281,34 +329,92 @@ struct life {
     const std::uint64_t now = real.now_ps();
     if (orders_left == 0 || !naive->order_ended() || order_time >= now + unit_world::period) return;
     --orders_left;
-    const spec::source_id device = devices[below(devices.size())];
     if (below(2) != 0) change(devices[below(2) * 2], pages[below(12)]);
     if (below(4) == 0) move_device();
+    const std::uint64_t time = std::max(order_time, now);
+    order_time = time + below(order_gap);
+    if (config.caps.ecap.qi()) return submit(time);
+    order it = random_order();
+    it.time = time;
+    naive->orders(it);
+    write(it);
+  }
+  order random_order() {
+    const spec::source_id device = devices[below(devices.size())];
     order it;
     it.removes = static_cast<target>(below(6));
     const bool mine = below(4) != 0;
     it.domain = static_cast<std::uint16_t>(mine ? real.tables.context(device).domain_id() : 5 + below(3));
     it.source = device.value();
-    const auto function_mask = static_cast<unsigned>(below(4));
-    it.any_function = std::array<std::uint16_t, 4>{0, 4, 6, 7}[function_mask];
-    const auto address_mask = static_cast<unsigned>(below(3) == 0 ? below(19) : 0);
-    const std::uint64_t count = std::uint64_t{1} << address_mask;
+    it.function_mask = static_cast<unsigned>(below(4));
+    it.any_function = std::array<std::uint16_t, 4>{0, 4, 6, 7}[it.function_mask];
+    it.address_mask = static_cast<unsigned>(below(3) == 0 ? below(19) : 0);
+    const std::uint64_t count = std::uint64_t{1} << it.address_mask;
     it.first_page = (pages[below(pages.size())] >> 12) & ~(count - 1);
     it.last_page = it.first_page + count - 1;
     it.leaf_only = below(2) != 0;
     it.drains_reads = below(2) != 0;
     it.drains_writes = below(2) != 0;
-    it.time = std::max(order_time, now);
-    naive->orders(it);
-    write(it, function_mask, address_mask);
-    order_time = it.time + below(order_gap);
+    return it;
+  }
+  /// Some descriptors at once.
+  void submit(std::uint64_t time) {
+    std::vector<naive_clock::descriptor> all(1 + below(4));
+    for (naive_clock::descriptor& each : all) {
+      each.kind = static_cast<naive_clock::descriptor::what>(below(config.caps.ecap.dt() ? 3 : 2));
+      each.removes = random_order();
+      each.writes_status = below(4) != 0;
+      each.interrupt = below(3) == 0;
+      each.fence = below(2) != 0;
+      each.data = static_cast<std::uint32_t>(below(1000));
+      each.device = devices[below(devices.size())].value();
+      each.max_pending = 1 + static_cast<unsigned>(below(3));
+      each.address = 0xb00000 + 0x1000 * below(32);
+      each.address_mask = static_cast<unsigned>(below(4));
+      queue.push(described(each));
+    }
+    naive->queue.submits(all, time);
+    real.unit.write_register(real.unit.registers().offset_of<spec::reg::iqt>(), 8, queue.tail(), time);
+  }
+  static spec::invalidation_descriptor described(const naive_clock::descriptor& what) {
+    if (what.kind == naive_clock::descriptor::what::device) {
+      return spec::device_tlb_descriptor{}
+          .set_source(spec::source_id{what.device})
+          .set_max_pending(what.max_pending)
+          .set_range(what.address, what.address_mask);
+    }
+    if (what.kind == naive_clock::descriptor::what::wait) {
+      return spec::wait_descriptor{}
+          .set_status_write(what.writes_status)
+          .set_interrupt(what.interrupt)
+          .set_fence(what.fence)
+          .set_status_address(what.address)
+          .set_status_data(what.data);
+    }
+    const order& it = what.removes;
+    const auto granularity = static_cast<std::uint64_t>(it.removes) % 3 + 1;
+    if (it.removes <= target::context) {
+      return spec::context_cache_descriptor{}
+          .set_granularity(static_cast<spec::context_granularity>(granularity))
+          .set_domain_id(it.domain)
+          .set_source(spec::source_id{it.source})
+          .set_function_mask(it.function_mask);
+    }
+    return spec::iotlb_descriptor{}
+        .set_granularity(static_cast<spec::iotlb_granularity>(granularity))
+        .set_domain_id(it.domain)
+        .set_address(it.first_page << 12)
+        .set_address_mask(it.address_mask)
+        .set_hint(it.leaf_only)
+        .set_drain_reads(it.drains_reads)
+        .set_drain_writes(it.drains_writes);
   }
   /// The second device goes over to the domain of the third, or back.
   void move_device() {
     const std::uint16_t domain = real.tables.context(devices[1]).domain_id() == 5 ? 6 : 5;
     real.tables.set_context(devices[1], real.tables.context(devices[domain == 5 ? 0 : 2]));
   }
-  void write(const order& it, unsigned function_mask, unsigned address_mask) {
+  void write(const order& it) {
     namespace reg = spec::reg;
     const auto to = [&](auto offset, std::uint64_t value) {
       real.unit.write_register(offset, 8, value, it.time);
@@ -318,14 +424,51 @@ struct life {
     if (it.removes <= target::context) {
       to(registers.offset_of<reg::ccmd>(), reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(granularity) |
                                                reg::ccmd::did::of(it.domain) | reg::ccmd::sid::of(it.source) |
-                                               reg::ccmd::fm::of(function_mask));
+                                               reg::ccmd::fm::of(it.function_mask));
       return;
     }
-    to(registers.offset_of<reg::iva>(), reg::iva::addr::of(it.first_page) | reg::iva::am::of(address_mask) |
+    to(registers.offset_of<reg::iva>(), reg::iva::addr::of(it.first_page) |
+                                            reg::iva::am::of(it.address_mask) |
                                             reg::iva::ih::of(it.leaf_only ? 1 : 0));
     to(registers.offset_of<reg::iotlb>(),
        reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(granularity) | reg::iotlb::did::of(it.domain) |
            reg::iotlb::dr::of(it.drains_reads ? 1 : 0) | reg::iotlb::dw::of(it.drains_writes ? 1 : 0));
+  }
+
+  void command_next() {
+    namespace reg = spec::reg;
+    using what = naive_clock::command::what;
+    const std::uint64_t now = real.now_ps();
+    if (commands_left == 0 || !naive->command_ended() || command_time >= now + unit_world::period) return;
+    --commands_left;
+    naive_clock::command it;
+    it.changes = static_cast<what>(below(3));
+    it.on = !naive->tes;
+    it.root = below(2) != 0 ? real.tables.root() : second_root;
+    it.time = std::max(command_time, now);
+    command_time = it.time + below(100000);
+    const auto& registers = real.unit.registers();
+    const auto to = [&](auto offset, unsigned bytes, std::uint64_t value) {
+      real.unit.write_register(offset, bytes, value, it.time);
+    };
+    bool te = naive->tes;
+    std::uint32_t bits = config.caps.ecap.qi() ? reg::gcmd::qie::mask : 0;
+    if (it.changes == what::translation) te = it.on;
+    if (it.changes == what::root_table) {
+      to(registers.offset_of<reg::rtaddr>(), 8, it.root);
+      bits |= reg::gcmd::srtp::mask;
+    }
+    if (it.changes == what::write_buffer) bits |= reg::gcmd::wbf::mask;
+    if (te) bits |= reg::gcmd::te::mask;
+    naive->commands(it);
+    to(registers.offset_of<reg::gcmd>(), 4, bits);
+  }
+
+  /// Software sees that a wait is over.
+  void clear_wait() {
+    if (!config.caps.ecap.qi() || !naive->queue.iwc || below(8) != 0) return;
+    real.write_register<spec::reg::ics>(spec::reg::ics::iwc::mask);
+    naive->queue.iwc = false;
   }
 
   [[nodiscard]] std::string differs(std::uint64_t now) {
@@ -341,6 +484,29 @@ struct life {
     if (out.empty()) out = difference("forward", real.forwards, naive->forwards, compared[2]);
     if (out.empty()) out = difference("response", real.responses, naive->responses, compared[3]);
     if (out.empty()) out = difference("fault", faults, due_faults, compared[4]);
+    if (out.empty())
+      out = difference("descriptor read", real.descriptor_reads, naive->queue.descriptor_reads, compared[5]);
+    if (out.empty())
+      out = difference("status write", real.status_writes, naive->queue.status_writes, compared[6]);
+    if (out.empty())
+      out = difference("device request", real.device_requests, naive->queue.device_requests, compared[7]);
+    if (out.empty() && queue.head() != naive->queue.head() % 256 * 16)
+      out =
+          "IQH is " + std::to_string(queue.head()) + ", expected " + std::to_string(naive->queue.head() * 16);
+    if (out.empty() && config.caps.ecap.qi() &&
+        (real.unit.registers().read<spec::reg::ics>() != 0) != naive->queue.iwc)
+      out = naive->queue.iwc ? "IWC is not set" : "IWC is set";
+    const std::uint32_t status = real.unit.registers().read<spec::reg::gsts>();
+    const std::uint32_t expected = spec::reg::gsts::tes::of(naive->tes ? 1 : 0) |
+                                   spec::reg::gsts::rtps::of(naive->rtps ? 1 : 0) |
+                                   spec::reg::gsts::wbfs::of(naive->wbfs ? 1 : 0) |
+                                   spec::reg::gsts::qies::of(config.caps.ecap.qi() ? 1 : 0);
+    if (out.empty() && status != expected)
+      out = "GSTS is " + std::to_string(status) + ", expected " + std::to_string(expected);
+    const auto sent = std::count_if(naive->queue.messages.begin(), naive->queue.messages.end(),
+                                    [&](std::uint64_t at) { return at <= now; });
+    if (out.empty() && real.messages.size() != static_cast<std::size_t>(sent))
+      out = std::to_string(real.messages.size()) + " messages, expected " + std::to_string(sent);
     if (out.empty() && real_order_ended() != naive->order_ended())
       out = naive->order_ended() ? "the invalidation has not ended" : "the invalidation has ended";
     return out;
@@ -351,10 +517,14 @@ struct life {
       real.deliver();
       offer_all();
       order_next();
+      command_next();
+      clear_wait();
       real.run_to(now);
       naive->step(now);
       ASSERT_EQ(differs(now), "") << "in cycle " << now;
-      if (naive->idle() && orders_left == 0 && naive->order_ended()) break;
+      if (naive->idle() && orders_left == 0 && naive->order_ended() && naive->queue.at_rest() &&
+          naive->command_ended() && commands_left == 0)
+        break;
       ASSERT_LT(now, start + 1000000);
     }
   }
@@ -363,6 +533,7 @@ struct life {
   dmar::unit_config config;
   slowness how;
   slow_world real;
+  queue_driver queue;
   std::unique_ptr<naive_clock> naive;
   std::uint64_t start = 0;
   std::vector<spec::source_id> devices;
@@ -370,10 +541,13 @@ struct life {
   std::vector<std::deque<naive_clock::request>> coming;
   std::vector<std::uint64_t> stands;
   std::size_t seen_admissions = 0;
-  std::array<std::size_t, 5> compared{};
+  std::array<std::size_t, 8> compared{};
   std::vector<unit_world::event> faults;
   std::vector<naive_clock::moment> due_faults;
   std::uint64_t orders_left = 0;
+  std::uint64_t commands_left = 0;
+  std::uint64_t command_time = 0;
+  static constexpr std::uint64_t second_root = 0xc00000;
   std::uint64_t order_time = 0;
   std::uint64_t order_gap = 1;
 };
@@ -382,6 +556,11 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
   decltype(naive_clock::counts) sum;
   std::size_t faults = 0;
   std::size_t failed = 0;
+  std::size_t descriptors = 0;
+  std::size_t status_writes = 0;
+  std::size_t messages = 0;
+  std::size_t devices = 0;
+  std::size_t throttled = 0;
   for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     life one(seed);
@@ -398,14 +577,21 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
     sum.found_by_walk += counts.found_by_walk;
     sum.forbidden += counts.forbidden;
     faults += one.naive->faults.size();
+    descriptors += one.naive->queue.descriptor_reads.size();
+    status_writes += one.naive->queue.status_writes.size();
+    messages += one.naive->queue.messages.size();
+    devices += one.naive->queue.device_requests.size();
+    throttled += one.naive->queue.throttled;
+    sum.commands += counts.commands;
     for (const naive_clock::moment& each : one.naive->responses)
       failed += each.how == dmar::completion::failed ? 1 : 0;
   }
   for (const std::size_t each :
        {std::size_t{sum.joined}, std::size_t{sum.waited_for_walker}, std::size_t{sum.poisoned},
         std::size_t{sum.waited_for_slot}, std::size_t{sum.drained}, std::size_t{sum.further_pieces},
-        std::size_t{sum.found_by_walk}, std::size_t{sum.forbidden}, faults, failed})
-    EXPECT_GT(each, 1000U) << "all of it happens";
+        std::size_t{sum.found_by_walk}, std::size_t{sum.forbidden}, faults, failed, descriptors,
+        status_writes, messages, devices, throttled, std::size_t{sum.commands}})
+    EXPECT_GT(each, 500U) << "all of it happens";
 }
 
 /// Tables at the speed that the naive clock thinks they have.

@@ -26,24 +26,26 @@ using remap::access_kind;
 constexpr std::uint64_t first_page = 0x40000000;
 
 class trace_file : public testing::Test {
-protected:
+public:
   trace_file()
-      : file_(std::filesystem::temp_directory_path() /
-              ("vtd_trace_" + std::to_string(::getpid()) + ".json")) {}
-  ~trace_file() override { std::filesystem::remove(file_); }
+      : path(std::filesystem::temp_directory_path() / ("vtd_trace_" + std::to_string(::getpid()) + ".json")) {
+  }
+  ~trace_file() override { std::filesystem::remove(path); }
   trace_file(const trace_file&) = delete;
   trace_file& operator=(const trace_file&) = delete;
+
+protected:
   [[nodiscard]] json contents() const {
-    std::ifstream in(file_, std::ios::binary);
+    std::ifstream in(path, std::ios::binary);
     std::stringstream text;
     text << in.rdbuf();
     return json::parse(text.str(), nullptr, false);
   }
-  std::filesystem::path file_;
+  std::filesystem::path path;
 };
 
 TEST_F(trace_file, is_a_whole_document_while_it_grows) {
-  vtdsim::trace_file out(file_, {{"schema", R"("vtd.trace/1")"}});
+  vtdsim::trace_file out(path, {{"schema", R"("vtd.trace/1")"}});
   EXPECT_EQ(contents()["otherData"]["schema"], "vtd.trace/1") << "with no event yet";
   EXPECT_EQ(contents()["traceEvents"].size(), 0U);
   std::size_t seen = 0;
@@ -61,7 +63,7 @@ TEST_F(trace_file, is_a_whole_document_while_it_grows) {
 
 TEST_F(trace_file, is_complete_when_nobody_finished_it) {
   {
-    vtdsim::trace_file out(file_, {{"schema", R"("vtd.trace/1")"}});
+    vtdsim::trace_file out(path, {{"schema", R"("vtd.trace/1")"}});
     out.add(R"({"ph":"i"})");
   }
   EXPECT_EQ(contents()["traceEvents"].size(), 1U);
@@ -113,7 +115,7 @@ std::vector<json> named(const json& document, const std::string& name) {
 }
 
 TEST_F(trace_file, ends_what_is_under_way_and_marks_it) {
-  traced s(file_, config_of(small_part()));
+  traced s(path, config_of(small_part()));
   s.offer(1, nic, access_kind::read, first_page);
   s.run_to(s.wheel.now() + 30);
   s.invalidate_iotlb_global();
@@ -136,7 +138,7 @@ TEST_F(trace_file, ends_what_is_under_way_and_marks_it) {
 }
 
 TEST_F(trace_file, ends_what_a_reset_threw_away) {
-  traced s(file_, config_of(small_part()));
+  traced s(path, config_of(small_part()));
   s.hold_answers = true;
   s.memory_port_is_slow = true;
   s.read(nic, first_page);
@@ -151,7 +153,7 @@ TEST_F(trace_file, ends_what_a_reset_threw_away) {
 }
 
 TEST_F(trace_file, shows_how_long_a_slow_memory_port_was_taken) {
-  traced s(file_, config_of(small_part()));
+  traced s(path, config_of(small_part()));
   s.read(nic, first_page);
   s.memory_port_is_slow = true;
   const engine::cycle t0 = s.wheel.now();
@@ -177,7 +179,7 @@ TEST_F(trace_file, shows_how_long_a_slow_memory_port_was_taken) {
 TEST_F(trace_file, shows_joined_and_repeated_walks_and_what_passed_at_once) {
   auto caps = small_part();
   caps.cap.set_rwbf(false);
-  traced s(file_, config_of(caps));
+  traced s(path, config_of(caps));
   s.read(nic, first_page);
   const engine::cycle t0 = s.wheel.now();
   s.offer(1, nic, access_kind::read, first_page + spec::page_size);
@@ -222,7 +224,7 @@ TEST_F(trace_file, shows_the_orders_of_the_fault_log_where_there_is_one) {
   auto caps = small_part();
   for (const bool afl : {false, true}) {
     caps.cap.set_afl(afl);
-    traced s(file_, config_of(caps));
+    traced s(path, config_of(caps));
     namespace reg = spec::reg;
     s.write_register<reg::aflog>(0xb00000 | reg::aflog::fls::of(2));
     s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::sfl::mask);
@@ -257,7 +259,7 @@ TEST_F(trace_file, shows_invalidation_requests_to_devices_and_what_became_of_the
   caps.ecap.set_qi(true).set_dt(true);
   dmar::unit_config config = config_of(caps);
   config.timing.device_timeout = 500;
-  traced s(file_, config);
+  traced s(path, config);
   queue_driver queue(s);
   queue.enable();
   spec::device_tlb_descriptor what;
@@ -298,7 +300,7 @@ TEST_F(trace_file, shows_invalidation_requests_to_devices_and_what_became_of_the
 TEST_F(trace_file, shows_a_translation_request_by_its_page_and_its_flag) {
   auto caps = wide_part();
   caps.ecap.set_qi(true).set_dt(true).set_nwfs(true);
-  traced s(file_, config_of(caps));
+  traced s(path, config_of(caps));
   s.tables.attach(disk, 4, 3, spec::translation_type::with_device_tlb);
   s.tables.map(disk, first_page, 0x7000000);
   dmar::request ask;

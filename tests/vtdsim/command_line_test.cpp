@@ -84,7 +84,7 @@ TEST_F(command_line, one_parameter_can_be_changed) {
 }
 
 TEST_F(command_line, a_report_is_one_page_without_network) {
-  const std::string directory = (scratch_ / "report").string();
+  const std::string directory = (scratch / "report").string();
   ASSERT_EQ(run("run --board dq35jo --pages 16 --report " + directory).status, 0);
   const std::string page = contents(directory + "/index.html");
   EXPECT_NE(page.find("<svg"), std::string::npos);
@@ -102,7 +102,7 @@ TEST_F(command_line, a_report_is_one_page_without_network) {
 }
 
 TEST_F(command_line, a_generated_table_decodes_and_runs) {
-  const std::string table = (scratch_ / "table").string();
+  const std::string table = (scratch / "table").string();
   ASSERT_EQ(run("dmar --board dc7800 -o " + table).status, 0);
   const json decoded = json::parse(run("dmar --decode " + table + " --json").out);
   EXPECT_EQ(decoded["valid"], true);
@@ -184,7 +184,7 @@ TEST_F(command_line, what_a_verb_does_not_know_is_refused_and_not_passed_over) {
 }
 
 TEST_F(command_line, input_that_is_no_file_or_never_ends_is_refused_by_name) {
-  const std::string directory = scratch_.string();
+  const std::string directory = scratch.string();
   for (const std::string verb : {"run --acpi ", "dmar --decode "}) {
     expect_refused(verb + directory, directory + ": is a directory");
     expect_refused(verb + "/dev/zero", "/dev/zero: longer than 1048576 bytes");
@@ -285,7 +285,7 @@ TEST_F(command_line, dump_of_a_device_shows_its_unit_and_tables_and_nobody_elses
 }
 
 TEST_F(command_line, options_that_do_not_go_together_are_refused) {
-  const std::string table = (scratch_ / "table").string();
+  const std::string table = (scratch / "table").string();
   expect_refused("dmar --decode x -o " + table, "excludes");
   expect_refused("dmar --decode x --set bios.vtd=off", "excludes");
   expect_refused("dmar --board dq35jo extra -o " + table, "extra");
@@ -296,7 +296,7 @@ TEST_F(command_line, options_that_do_not_go_together_are_refused) {
 }
 
 TEST_F(command_line, a_table_that_is_truncated_or_has_a_wrong_checksum_is_refused) {
-  const std::string table = (scratch_ / "table").string();
+  const std::string table = (scratch / "table").string();
   ASSERT_EQ(run("dmar --board dc7800 -o " + table).status, 0);
   std::string bytes = contents(table);
   expect_refused("run --acpi " + file("cut", bytes.substr(0, 100)), "length is 408");
