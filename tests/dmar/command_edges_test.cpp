@@ -61,5 +61,18 @@ TEST(command_edges, the_fault_log_is_on_and_off_after_the_cycles_of_a_command_an
   }
 }
 
+TEST(command_edges, a_log_that_is_being_taken_over_shows_as_not_taken_over) {
+  scene s;
+  s.write_register<reg::gcmd>(te | reg::gcmd::sfl::mask);
+  s.settle();
+  EXPECT_EQ(reg::gsts::fls::get(s.read_register<reg::gsts>()), 1U);
+  const engine::cycle t = s.wheel.now();
+  s.write_register<reg::gcmd>(te | reg::gcmd::sfl::mask);
+  s.run_to(t + 8);
+  EXPECT_EQ(reg::gsts::fls::get(s.read_register<reg::gsts>()), 0U);
+  s.run_to(t + 9);
+  EXPECT_EQ(reg::gsts::fls::get(s.read_register<reg::gsts>()), 1U);
+}
+
 } // namespace
 } // namespace vtd::test

@@ -231,5 +231,17 @@ TEST(direct, of_another_requesters_page_in_the_same_domain_is_given_only_to_whom
   EXPECT_FALSE(ask(third, iova));
 }
 
+TEST(direct, with_translation_off_a_page_is_given_with_both_rights) {
+  scene s;
+  s.write_register<reg::gcmd>(0);
+  s.settle();
+  const auto got = s.direct(0x12345);
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->read && got->write);
+  EXPECT_EQ(got->first, 0x12000U);
+  EXPECT_EQ(got->last, 0x12fffU);
+  EXPECT_EQ(got->host, 0x12000U);
+}
+
 } // namespace
 } // namespace vtd::test

@@ -171,5 +171,17 @@ TEST(reset_edges, an_order_of_the_fault_log_from_before_it_is_none) {
   }
 }
 
+TEST(reset_edges, requests_at_once_that_wait_downstream_are_inside_no_more) {
+  reset_scene s(small_part());
+  const std::uint64_t one = s.unit.enter(false);
+  s.unit.reset(false);
+  EXPECT_FALSE(s.unit.has_work_in_flight());
+  s.invalidate_iotlb_page(domain, page(0));
+  s.settle();
+  EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U) << "no drain waits for it";
+  s.unit.leave(one, s.now_ps());
+  EXPECT_FALSE(s.unit.has_work_in_flight());
+}
+
 } // namespace
 } // namespace vtd::test
