@@ -177,4 +177,23 @@ void provoke_fault(session& s) {
   }
 }
 
+bool take_a_page_back(session& s) {
+  if (!s.driver->uses_ats({0, s.device.function().id()})) return false;
+  constexpr std::uint64_t page = guest_layout::destination;
+  guest_driver guest(s);
+  guest.reset();
+  const auto reaches = [&] {
+    return descriptor::error_field::get(guest.execute(engine::operation::fill, 0, page, 64)) == 0;
+  };
+  if (!reaches()) fail(s, "the device does not reach a page of the guest");
+  s.driver->unmap(*s.guest, page, vtd::spec::page_size);
+  s.say(fmt::format("host: the page at {:#x} is taken back, and {} tries it", page,
+                    to_string(s.device.port.source())));
+  if (reaches()) fail(s, "the device still reaches a page that was taken back");
+  // Had the driver anything left to do for it, it would have done it by then.
+  s.hardware->delay_ns(driver_patience_ns);
+  s.driver->map(*s.guest, page, guest_layout::host(page), vtd::spec::page_size);
+  return true;
+}
+
 } // namespace vtdsim

@@ -4,8 +4,10 @@
 #include "vtdsim/run_result.h"
 #include "vtdsim/trace.h"
 
+#include "vtd/dmar/observer_list.h"
 #include "vtd/models/root_complex.h"
 
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <vector>
@@ -16,9 +18,10 @@ namespace vtdsim {
 /// run that ends early leaves a whole document, too.
 class machine_trace {
 public:
-  /// Throws board_error when the file cannot be written.
+  /// `observers`: one for each unit of the machine; they must outlive this. Throws board_error when the file
+  /// cannot be written.
   machine_trace(const std::filesystem::path& file, const run_result& about,
-                vtd::models::root_complex& machine);
+                vtd::models::root_complex& machine, std::deque<vtd::dmar::observer_list>& observers);
   machine_trace(const machine_trace&) = delete;
   machine_trace& operator=(const machine_trace&) = delete;
   ~machine_trace();
@@ -30,6 +33,7 @@ private:
 
   trace_file file_;
   vtd::models::root_complex& machine_;
+  std::deque<vtd::dmar::observer_list>& observers_;
   std::vector<std::unique_ptr<unit_trace>> units_;
 };
 

@@ -8,6 +8,8 @@
 #include "vtdsim/result_text.h"
 #include "vtdsim/session.h"
 
+#include "vtd/check/device_tlb_checker.h"
+#include "vtd/dmar/observer_list.h"
 #include "vtd/driver/dmar_parser.h"
 #include "vtd/driver/error.h"
 #include "vtd/models/board_error.h"
@@ -22,6 +24,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <span>
 
@@ -81,11 +84,14 @@ struct prepared {
   std::vector<std::byte> table;
   std::uint64_t table_address = 0;
   vtd::driver::omit forget;
+  // Of these, steps of an unmapping.
+  std::vector<std::string> forgotten_of_unmap{};
   injection faults{};
 };
 
 // Steps to forget. Those that a run never comes to are refused, or told to have no effect.
-vtd::driver::omit omissions(const std::vector<std::string>& names, run_result& result) {
+vtd::driver::omit omissions(const std::vector<std::string>& names, run_result& result,
+                            std::vector<std::string>& of_unmap) {
   using vtd::driver::occasion;
   vtd::driver::omit forget;
   for (const std::string& name : names) {
@@ -103,10 +109,11 @@ vtd::driver::omit omissions(const std::vector<std::string>& names, run_result& r
                                 ": the driver never replaces an entry that is present, it moves functions "
                                 "through \"not present\"; expected a step that it takes");
     }
-    if (known->when != occasion::use) {
+    if (known->when == occasion::unmap) of_unmap.emplace_back(known->name);
+    if (known->when == occasion::detach) {
       result.warnings.push_back({"forgotten-step", std::string(known->name) +
-                                                       ": a run unmaps nothing and takes no function back, "
-                                                       "so that it cannot show"});
+                                                       ": a run takes no function back, so that it cannot "
+                                                       "show"});
     }
     forget.*(known->flag) = true;
   }
@@ -116,7 +123,7 @@ vtd::driver::omit omissions(const std::vector<std::string>& names, run_result& r
 prepared prepare(const run_options& options, run_result& result) {
   const auto directories = models::data_directories(options.data_directory);
   prepared out{models::load_board(options.board, directories), {}, {}, 0, {}};
-  out.forget = omissions(options.forget, result);
+  out.forget = omissions(options.forget, result, out.forgotten_of_unmap);
   if (!options.acpi_file.empty()) {
     out.table = read_bytes(options.acpi_file);
     vtd::driver::dmar_info info;
@@ -378,6 +385,7 @@ void program(session& s, const prepared& what) {
     run_guest_traffic(s);
     if (covered) {
       provoke_fault(s);
+      s.unmapped = take_a_page_back(s);
       s.say(fmt::format("measuring working sets of 4 KB to {} ...",
                         window_text(s.options.largest_window * spec::page_size)));
       sweep(s, true);
@@ -459,6 +467,9 @@ run_result run(const run_options& options, const line_sink& say) {
 
   vtd::check::finding_log findings;
   vtd::check::visibility_checker checker(machine.stores(), findings);
+  std::deque<vtd::dmar::observer_list> observers;
+  std::deque<vtd::check::device_tlb_checker> device_checkers;
+  const auto patience = machine.wheel().timebase().cycles_for(driver_patience_ns * 1000);
   std::vector<std::unique_ptr<fault_keeper>> keepers;
   for (std::size_t i = 0; i < machine.unit_count(); ++i) {
     auto& hardware = machine.unit(i).hardware();
@@ -466,11 +477,16 @@ run_result run(const run_options& options, const line_sink& say) {
         std::make_unique<fault_keeper>(machine.unit_data(i).name, machine.wheel().timebase(), result.faults));
     hardware.set_fault_observer(keepers.back().get());
     hardware.set_walk_observer(&checker);
+    observers.emplace_back(hardware);
+    if (hardware.config().caps.ecap.dt()) {
+      observers.back().add(
+          device_checkers.emplace_back(hardware.config(), machine.stores(), findings, patience));
+    }
     if (hardware.config().caps.ecap.c() && !machine.unit_data(i).hidden_incoherent)
       checker.declare_coherent(hardware.name());
   }
   std::optional<machine_trace> trace;
-  if (options.trace) trace.emplace(*options.trace, result, machine);
+  if (options.trace) trace.emplace(*options.trace, result, machine, observers);
   for (const models::unresolved_scope& each : machine.unresolved()) {
     result.warnings.push_back(
         {"unresolved-scope", each.where + ": " + models::to_string(each.scope) + " names no function"});
@@ -499,6 +515,13 @@ run_result run(const run_options& options, const line_sink& say) {
   for (const std::string& each : what.faults.report(machine))
     result.warnings.push_back({"injected", each});
   if (trace) trace->finish();
+  for (auto& each : device_checkers)
+    each.finish(machine.wheel().wheel().now());
+  if (!s.unmapped) {
+    for (const std::string& step : what.forgotten_of_unmap)
+      result.warnings.push_back(
+          {"forgotten-step", step + ": this run unmaps nothing, so that it cannot show"});
+  }
 
   collect_functions(machine, s.guest != nullptr ? to_string(device.function().id()) : "", result);
   collect_units(machine, result);

@@ -46,6 +46,10 @@ struct guest_layout {
   }
 };
 
+/// So long may the driver take from the invalidation of the IOTLB to that of a device-TLB before the checker
+/// says that it was forgotten.
+inline constexpr std::uint64_t driver_patience_ns = 1'000'000;
+
 /// Everything one run holds while it is under way.
 struct session {
   vtd::models::root_complex& machine;
@@ -61,6 +65,8 @@ struct session {
   std::unique_ptr<vtd::driver::hardware> hardware;
   std::unique_ptr<vtd::driver::driver> driver;
   vtd::driver::domain* guest = nullptr;
+  /// A page was taken back from the guest.
+  bool unmapped = false;
 
   /// Does the device use the guest's addresses? Else it is given those of the host.
   [[nodiscard]] bool translated() const { return guest != nullptr; }
@@ -76,6 +82,11 @@ void write_firmware(session& s, const std::vector<std::byte>& dmar, std::uint64_
 void run_guest_traffic(session& s);
 /// One stray request, which must be blocked.
 void provoke_fault(session& s);
+
+/// Of a device that translates for itself (ATS): the driver takes a page back that the device knows, the
+/// device goes there once more, which must fail, and the guest gets the page again. False: it is no such
+/// device, and nothing was done.
+bool take_a_page_back(session& s);
 
 /// The sweep over the working set. `translated` false: before translation is on. Ends early when a read is
 /// blocked, which is a failure: such a read measures nothing.

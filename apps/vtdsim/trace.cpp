@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtdsim/trace.h"
 
+#include "vtdsim/trace_words.h"
+
 #include "vtd/spec/fault.h"
 
 #include <fmt/format.h>
@@ -24,163 +26,6 @@ namespace {
 /// between processes.
 constexpr unsigned tracks_per_process = 10000;
 
-std::string_view access_name(vtd::remap::access_kind kind) {
-  switch (kind) {
-  case vtd::remap::access_kind::read:
-    return "read";
-  case vtd::remap::access_kind::write:
-    return "write";
-  case vtd::remap::access_kind::zero_length_read:
-    return "zero-length read";
-  }
-  return "";
-}
-
-std::string_view lookup_name(outcome found) {
-  switch (found) {
-  case outcome::translated:
-    return "hit";
-  case outcome::blocked:
-    return "hit, blocked";
-  case outcome::context_miss:
-    return "context miss";
-  case outcome::page_miss:
-    return "page miss";
-  }
-  return "";
-}
-
-std::string_view completion_name(vtd::dmar::completion how) {
-  switch (how) {
-  case vtd::dmar::completion::done:
-    return "done";
-  case vtd::dmar::completion::failed:
-    return "failed";
-  case vtd::dmar::completion::blocked:
-    return "blocked";
-  case vtd::dmar::completion::aborted:
-    return "aborted";
-  }
-  return "";
-}
-
-std::string entry_name(vtd::remap::table_kind kind, unsigned level) {
-  switch (kind) {
-  case vtd::remap::table_kind::root:
-    return "read root entry";
-  case vtd::remap::table_kind::context:
-    return "read context entry";
-  case vtd::remap::table_kind::paging:
-    return fmt::format("read level-{} entry", level);
-  }
-  return {};
-}
-
-std::string_view granularity_name(spec::context_granularity g) {
-  switch (g) {
-  case spec::context_granularity::none:
-    return "none";
-  case spec::context_granularity::global:
-    return "global";
-  case spec::context_granularity::domain:
-    return "domain";
-  case spec::context_granularity::device:
-    return "device";
-  }
-  return "";
-}
-
-std::string_view granularity_name(spec::iotlb_granularity g) {
-  switch (g) {
-  case spec::iotlb_granularity::none:
-    return "none";
-  case spec::iotlb_granularity::global:
-    return "global";
-  case spec::iotlb_granularity::domain:
-    return "domain";
-  case spec::iotlb_granularity::page:
-    return "page";
-  }
-  return "";
-}
-
-// Arguments of events are put together from such pieces, each ending in a comma that `event` takes off.
-std::string fact(std::string_view name, std::string_view text) {
-  return fmt::format("\"{}\":\"{}\",", name, text);
-}
-std::string fact(std::string_view name, std::uint64_t number) {
-  return fmt::format("\"{}\":{},", name, number);
-}
-std::string fact_hex(std::string_view name, std::uint64_t value) {
-  return fmt::format("\"{}\":\"{:#x}\",", name, value);
-}
-std::string fact_flag(std::string_view name, bool value) { return fmt::format("\"{}\":{},", name, value); }
-
-std::string facts_of(const vtd::remap::dma_access& access) {
-  std::string out = fact("source_id", to_string(access.source)) + fact_hex("iova", access.address);
-  if (access.type == vtd::remap::address_type::translated) out += fact("address_type", "translated");
-  if (access.type == vtd::remap::address_type::translation_request)
-    out += fact("address_type", "translation request");
-  return out;
-}
-
-// none: not a fault, but a protected region, the interrupt range, or what needs translation that is off.
-std::string fact_blocked(spec::fault_condition condition) {
-  return fact("blocked", condition == spec::fault_condition::none ? std::string_view("not recorded")
-                                                                  : spec::condition_info(condition).name);
-}
-
-std::string facts_of_contexts(const vtd::dmar::command_event& e) {
-  std::string out = fact("asked", granularity_name(e.context_asked));
-  if (e.context_asked != spec::context_granularity::global) out += fact("domain", e.domain);
-  if (e.context_asked == spec::context_granularity::device)
-    out += fact("source_id", to_string(e.source)) + fact("function_mask", e.function_mask);
-  return out;
-}
-
-std::string facts_of_pages(const vtd::dmar::command_event& e) {
-  std::string out = fact("asked", granularity_name(e.iotlb_asked));
-  if (e.iotlb_asked != spec::iotlb_granularity::global) out += fact("domain", e.domain);
-  if (e.iotlb_asked == spec::iotlb_granularity::page)
-    out += fact_hex("iova", e.address) + fact("address_mask", e.address_mask) +
-           fact_flag("leaf_only", e.leaf_only);
-  return out;
-}
-
-std::string facts_of_descriptor(const vtd::dmar::command_event& e) {
-  using spec::descriptor_type;
-  if (e.descriptor.is(descriptor_type::context_cache))
-    return fact("caches", "context") + facts_of_contexts(e);
-  if (e.descriptor.is(descriptor_type::iotlb)) return fact("caches", "IOTLB") + facts_of_pages(e);
-  if (!e.descriptor.is(descriptor_type::wait)) return fact("caches", "interrupt entries");
-  const spec::wait_descriptor wait(e.descriptor);
-  std::string out;
-  if (wait.status_write())
-    out += fact_hex("status_address", wait.status_address()) + fact_hex("status", wait.status_data());
-  return out + fact_flag("interrupt", wait.interrupt()) + fact_flag("fence", wait.fence());
-}
-
-std::string facts_of_order(const vtd::dmar::command_event& e) {
-  switch (e.what) {
-  case unit_command::set_root_table:
-    return fact_hex("root_table", e.root_table);
-  case unit_command::write_buffer_flush:
-    return {};
-  case unit_command::translation:
-  case unit_command::protected_memory:
-  case unit_command::invalidation_queue:
-    return fact_flag("on", e.on);
-  case unit_command::context_invalidation:
-    return facts_of_contexts(e);
-  case unit_command::iotlb_invalidation:
-    return facts_of_pages(e);
-  case unit_command::queued_invalidation:
-  case unit_command::queued_wait:
-    return facts_of_descriptor(e);
-  }
-  return {};
-}
-
 std::string request_id(std::uint64_t number) { return fmt::format("{:#x}", number); }
 
 } // namespace
@@ -192,8 +37,8 @@ unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, cons
     : out_(out), timebase_(timebase), process_(where.process),
       first_walker_(first_port_ + static_cast<unsigned>(where.ports.size())),
       memory_track_(first_walker_ + where.walkers), first_command_(memory_track_ + 1),
-      fault_track_(first_command_ + static_cast<unsigned>(order_count)), message_track_(fault_track_ + 1),
-      ports_(where.ports.size()), walkers_(where.walkers) {
+      fault_track_(first_command_ + static_cast<unsigned>(vtd::dmar::unit_commands)),
+      message_track_(fault_track_ + 1), ports_(where.ports.size()), walkers_(where.walkers) {
   out_.add(fmt::format(R"({{"ph":"M","pid":{},"name":"process_name","args":{{"name":{}}}}})", process_,
                        nlohmann::json(where.name).dump()));
   out_.add(fmt::format(R"({{"ph":"M","pid":{},"name":"process_sort_index","args":{{"sort_index":{}}}}})",
@@ -203,9 +48,13 @@ unit_trace::unit_trace(trace_file& out, const vtd::engine::clock& timebase, cons
   for (unsigned walker = 0; walker < walkers_.size(); ++walker)
     name_track(first_walker_ + walker, fmt::format("walker {}", walker));
   name_track(memory_track_, "memory port");
-  const auto orders = where.queue ? order_count : static_cast<std::size_t>(unit_command::invalidation_queue);
-  for (unsigned what = 0; what < orders; ++what)
-    name_track(first_command_ + what, fmt::format("command: {}", to_string(static_cast<unit_command>(what))));
+  for (unsigned what = 0; what < vtd::dmar::unit_commands; ++what) {
+    const auto kind = static_cast<unit_command>(what);
+    const bool of_log = kind == unit_command::fault_log_pointer || kind == unit_command::fault_log;
+    const bool of_queue = kind >= unit_command::invalidation_queue;
+    if ((of_log && !where.fault_log) || (of_queue && !where.queue)) continue;
+    name_track(first_command_ + what, fmt::format("command: {}", to_string(kind)));
+  }
   name_track(fault_track_, "faults");
   name_track(message_track_, "interrupt messages");
   write(slots_);
@@ -247,9 +96,9 @@ std::string unit_trace::event(char phase, unsigned track, cycle at, std::string_
 
 // One of the events that carry an id instead of a track. They nest by their order.
 std::string unit_trace::nested(char phase, const std::string& id, cycle at, std::string_view name,
-                               std::string_view facts) const {
-  std::string out = fmt::format(R"({{"ph":"{}","cat":"request","id2":{{"local":"{}"}},"pid":{},"ts":{})",
-                                phase, id, process_, time(at));
+                               std::string_view facts, std::string_view category) const {
+  std::string out = fmt::format(R"({{"ph":"{}","cat":"{}","id2":{{"local":"{}"}},"pid":{},"ts":{})", phase,
+                                category, id, process_, time(at));
   add_rest(out, name, facts);
   return out;
 }
@@ -510,6 +359,47 @@ void unit_trace::end_order(unit_command what, cycle at, std::string_view facts) 
   o.open = false;
 }
 
+void unit_trace::on_device_invalidation(const vtd::dmar::device_invalidation_event& e) {
+  using vtd::dmar::device_step;
+  saw(e.at);
+  const std::string device = to_string(e.what.device);
+  switch (e.step) {
+  case device_step::requested:
+    device_requests_[e.what.tag] = {
+        fmt::format("ats{}", ++device_requests_seen_), fmt::format("device-TLB invalidation {}", device),
+        fact("source_id", device) + fact_hex("iova", e.what.what.first()) +
+            fact("address_mask", e.what.what.page_mask()) + fact("itag", e.what.tag),
+        e.at};
+    break;
+  case device_step::completed:
+    end_device_request(e.what.tag, e.at, "completed");
+    break;
+  case device_step::timed_out:
+    end_device_request(e.what.tag, e.at, "timed out");
+    break;
+  case device_step::unexpected:
+    instant(fault_track_, e.at, "unexpected invalidation completion", fact("source_id", device));
+    break;
+  }
+}
+
+void unit_trace::end_device_request(unsigned tag, cycle at, std::string_view result) {
+  constexpr std::string_view category = "device invalidation";
+  const auto found = device_requests_.find(tag);
+  // It was sent before anybody watched.
+  if (found == device_requests_.end()) return;
+  const device_request& r = found->second;
+  out_.add(nested('b', r.id, r.begin, r.name, r.facts + fact("result", result), category) +
+           std::string(trace_file::separator) + nested('e', r.id, at, r.name, {}, category));
+  device_requests_.erase(found);
+}
+
+void unit_trace::instant(unsigned track, cycle at, std::string_view name, std::string_view facts) {
+  std::string text = event('i', track, at, name, facts);
+  text.insert(text.size() - 1, R"(,"s":"t")");
+  out_.add(text);
+}
+
 void unit_trace::on_fault_recorded(const vtd::dmar::fault_report& report) {
   saw(report.when);
   const auto& info = spec::condition_info(report.condition);
@@ -517,17 +407,13 @@ void unit_trace::on_fault_recorded(const vtd::dmar::fault_report& report) {
                             fact("reason", static_cast<std::uint64_t>(info.reason)) +
                             fact_flag("recorded", report.recorded) +
                             fact_flag("suppressed", report.suppressed);
-  std::string text = event('i', fault_track_, report.when, info.name, facts);
-  text.insert(text.size() - 1, R"(,"s":"t")");
-  out_.add(text);
+  instant(fault_track_, report.when, info.name, facts);
 }
 
 void unit_trace::on_message(const spec::msi_message& message, cycle at) {
   saw(at);
-  std::string text = event('i', message_track_, at, "event message",
-                           fact_hex("address", message.address) + fact_hex("data", message.data));
-  text.insert(text.size() - 1, R"(,"s":"t")");
-  out_.add(text);
+  instant(message_track_, at, "event message",
+          fact_hex("address", message.address) + fact_hex("data", message.data));
 }
 
 // --- The end
@@ -563,9 +449,14 @@ void unit_trace::end_all(cycle at) {
   requests_.clear();
   if (memory_.there) span(memory_track_, memory_.since, at, memory_.name, memory_.facts);
   memory_.there = false;
-  for (std::size_t what = 0; what < orders_.size(); ++what) {
+  for (std::size_t what = 0; what < vtd::dmar::unit_commands; ++what) {
     if (!orders_[what].open) continue;
     end_order(static_cast<unit_command>(what), at, orders_[what].facts + fact_flag("unfinished", true));
+  }
+  while (!device_requests_.empty()) {
+    auto& [tag, r] = *device_requests_.begin();
+    r.facts += fact_flag("unfinished", true);
+    end_device_request(tag, at, "none");
   }
   for (counter* each : {&slots_, &busy_}) {
     if (each->value != each->written) write(*each);

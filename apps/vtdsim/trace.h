@@ -17,9 +17,10 @@
 namespace vtdsim {
 
 /// What one unit did, as events of a trace: a process with a track for each port, each walker, the way to
-/// memory, each kind of command, faults and messages; a span for each request with its stages inside;
-/// counters of occupied slots and busy walkers. A span goes to the file when it has ended, and so whatever is
-/// in the file has both its ends. Within a track events are in the order of time.
+/// memory, each kind of command, faults and messages; a span for each request with its stages inside,
+/// and for each invalidation request to a device; counters of occupied slots and busy walkers. A span goes to
+/// the file when it has ended, and so whatever is in the file has both its ends. Within a track events are in
+/// the order of time.
 class unit_trace final : public vtd::dmar::unit_observer {
 public:
   struct place {
@@ -31,6 +32,8 @@ public:
     unsigned walkers = 1;
     /// It has an invalidation queue: tracks for what that does.
     bool queue = false;
+    /// It has an advanced fault log: tracks for its orders.
+    bool fault_log = false;
   };
   unit_trace(trace_file& out, const vtd::engine::clock& timebase, const place& where);
 
@@ -43,6 +46,7 @@ public:
   void on_queue_access(const vtd::dmar::queue_access_event& event) override;
   void on_passage(const vtd::dmar::passage_event& event) override;
   void on_command(const vtd::dmar::command_event& event) override;
+  void on_device_invalidation(const vtd::dmar::device_invalidation_event& event) override;
   void on_fault_recorded(const vtd::dmar::fault_report& report) override;
   void on_message(const vtd::spec::msi_message& message, vtd::engine::cycle at) override;
   void on_reset(vtd::engine::cycle at) override;
@@ -84,6 +88,13 @@ private:
     cycle effective = vtd::engine::never;
     std::string facts;
   };
+  /// An invalidation request that a device has not completed.
+  struct device_request {
+    std::string id;
+    std::string name;
+    std::string facts;
+    cycle begin = 0;
+  };
   struct counter {
     std::string_view name;
     std::string_view series;
@@ -96,8 +107,9 @@ private:
   [[nodiscard]] std::string event(char phase, unsigned track, cycle at, std::string_view name = {},
                                   std::string_view facts = {}) const;
   [[nodiscard]] std::string nested(char phase, const std::string& id, cycle at, std::string_view name,
-                                   std::string_view facts = {}) const;
+                                   std::string_view facts = {}, std::string_view category = "request") const;
   void name_track(unsigned track, const std::string& name);
+  void instant(unsigned track, cycle at, std::string_view name, std::string_view facts);
   void span(unsigned track, cycle begin, cycle end, std::string_view name, std::string_view facts);
   void saw(cycle at) { last_ = at > last_ ? at : last_; }
 
@@ -105,6 +117,7 @@ private:
                  std::string_view facts = {});
   void end_request(std::uint64_t number, request& r, cycle at, std::string_view result);
   void end_walk(unsigned walker, cycle at, std::string_view result);
+  void end_device_request(unsigned tag, cycle at, std::string_view result);
   void end_order(vtd::dmar::unit_command what, cycle at, std::string_view facts);
   void count(counter& which, cycle at, int change);
   void write(counter& which);
@@ -122,8 +135,10 @@ private:
   std::map<std::uint64_t, request> requests_;
   std::vector<waiting> ports_;
   std::vector<walk> walkers_;
-  static constexpr std::size_t order_count = 9;
-  std::array<order, order_count> orders_;
+  std::array<order, vtd::dmar::unit_commands> orders_;
+  /// By ITag.
+  std::map<unsigned, device_request> device_requests_;
+  std::uint64_t device_requests_seen_ = 0;
   waiting memory_;
   counter slots_{"requests inside", "slots"};
   counter busy_{"walkers busy", "walkers"};

@@ -40,6 +40,11 @@ spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked) 
     out.set_dt(false);
     if (masked != nullptr) masked->emplace_back("DT");
   }
+  // A flag of their requests (VT-d 10.4.3).
+  if (out.nwfs() && !out.dt()) {
+    out.set_nwfs(false);
+    if (masked != nullptr) masked->emplace_back("NWFS");
+  }
   return out;
 }
 

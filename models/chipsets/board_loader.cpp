@@ -113,6 +113,7 @@ pci::capability_description capability_of(const json_node& node) {
   out.port_number = optional_whole<std::uint8_t>(o, "port", 255, 0);
   out.link_width = optional_whole<std::uint8_t>(o, "width", 32, 1);
   out.queue_depth = optional_whole<std::uint8_t>(o, "queue_depth", 32, 32);
+  out.no_write = optional_flag(o, "no_write");
   out.link_speed = optional_whole<std::uint8_t>(o, "speed", 5, 1);
   out.max_payload = optional_whole<std::uint16_t>(o, "max_payload", 4096, 128);
   o.finish();

@@ -17,7 +17,7 @@ constexpr statement rows[] = {
     {"LCT.4.1", legacy, implemented, qemu, "remap.translator.lct_4_1_a_width_that_sagaw_does_not_name"},
     {"LCT.4.2", legacy, implemented, qemu, "remap.translator.lct_4_2_a_translation_type_that_the_part_does_not_have"},
     {"LCT.4.3", legacy, implemented, qemu, "remap.translator.lct_4_3_the_top_table_cannot_be_read"},
-    {"LCT.5", legacy, implemented, nobody, "remap.translator.lct_5_translation_and_translated_requests_need_a_context_with_a_device_tlb"},
+    {"LCT.5", legacy, implemented, second, "remap.translator.lct_5_translation_and_translated_requests_need_a_context_with_a_device_tlb"},
     {"LGN.1.1", legacy, implemented, qemu, "remap.translator.lgn_1_1_an_address_beyond_the_width_of_the_domain"},
     {"LGN.1.2", legacy, implemented, second, "remap.translator.lgn_1_2_bits_36_to_38_fault_where_mgaw_is_36"},
     {"LGN.1.3", legacy, implemented, second, "remap.translator.lgn_1_3_pass_through_is_limited_by_the_host_address_width"},

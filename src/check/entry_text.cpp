@@ -41,15 +41,6 @@ std::string context_text(const spec::context_entry& entry) {
   return text;
 }
 
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array<std::string_view, 5> units{" bytes", " KB", " MB", " GB", " TB"};
-  std::size_t unit = 0;
-  for (; bytes >= 1024 && unit + 1 < units.size(); ++unit) {
-    bytes /= 1024;
-  }
-  return std::to_string(bytes) + std::string(units[unit]);
-}
-
 std::string paging_text(const spec::second_level_entry& entry, unsigned level) {
   std::string text = "present, ";
   text += entry.read() ? (entry.write() ? "read-write" : "read-only") : "write-only";
@@ -68,6 +59,15 @@ std::string hex(std::uint64_t number) {
   std::array<char, 20> buffer{};
   std::snprintf(buffer.data(), buffer.size(), "0x%" PRIx64, number);
   return buffer.data();
+}
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 5> units{" bytes", " KB", " MB", " GB", " TB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024 && unit + 1 < units.size(); ++unit) {
+    bytes /= 1024;
+  }
+  return std::to_string(bytes) + std::string(units[unit]);
 }
 
 std::string entry_name(const remap::table_read& read) {

@@ -9,7 +9,13 @@
 namespace vtd::check {
 namespace {
 
-constexpr std::array<rule, 3> all_rules{{
+constexpr std::array<rule, 4> all_rules{{
+    {"device-tlb.stale", severity::error,
+     "a device used a translation that the driver had taken back everywhere but in the device",
+     "after the IOTLB, invalidate the range in the device-TLB of every device of the domain that has ATS on, "
+     "and "
+     "wait for it, before the page is used for anything else",
+     "6.5.2.5"},
     {"entry.torn", severity::error,
      "the hardware read the two halves of a table entry from two versions of it",
      "clear P and invalidate the context cache before anything else of a present entry changes, and set P "

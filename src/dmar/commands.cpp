@@ -130,9 +130,13 @@ void commands::start_global_command(cycle now) {
     if (reg::gcmd::sfl::get(value) != 0) {
       set_status<reg::gsts::fls>(false);
       log_at_ = now + config_.timing.command;
+      tell(unit_command::fault_log_pointer, command_step::begun, now);
     }
     const bool on = reg::gsts::afls::get(registers_.read<reg::gsts>()) != 0;
-    if ((reg::gcmd::eafl::get(value) != 0) != on) log_enable_at_ = now + config_.timing.command;
+    if ((reg::gcmd::eafl::get(value) != 0) != on) {
+      log_enable_at_ = now + config_.timing.command;
+      tell(unit_command::fault_log, command_step::begun, now);
+    }
   }
   const bool enable = reg::gcmd::te::get(value) != 0;
   if (enable != state_.translation_enabled) {
@@ -164,12 +168,16 @@ void commands::finish_global_command(cycle now) {
     log_at_ = never;
     faults_.log().latch();
     set_status<reg::gsts::fls>(true);
+    tell(unit_command::fault_log_pointer, command_step::effective, now);
+    tell(unit_command::fault_log_pointer, command_step::ended, now);
   }
   if (log_enable_at_ <= now) {
     log_enable_at_ = never;
     const bool on = reg::gcmd::eafl::get(command_value_) != 0;
     faults_.log().enable(on);
     set_status<reg::gsts::afls>(on);
+    tell(unit_command::fault_log, command_step::effective, now);
+    tell(unit_command::fault_log, command_step::ended, now);
   }
   if (write_buffer_at_ <= now) {
     write_buffer_at_ = never;

@@ -111,9 +111,13 @@ void invalidation_queue::step(cycle now) {
 // its way is fetched again later.
 void invalidation_queue::drop_waits() {
   for (std::size_t left = ready_.size(); left != 0; --left) {
-    const spec::invalidation_descriptor what = ready_.pop();
-    if (!what.is(descriptor_type::wait)) ready_.push(what);
+    const queued item = ready_.pop();
+    if (!item.what.is(descriptor_type::wait)) ready_.push(item);
   }
+  drop_incoming();
+}
+
+void invalidation_queue::drop_incoming() {
   if (incoming_.state == fetch_state::wants_port && writer_.state != write_state::wants_port)
     requests_.leave_port(*this);
   incoming_ = {};
@@ -130,12 +134,24 @@ void invalidation_queue::finish_write(cycle now) {
     if (writer_.ok) {
       finish_wait(now);
     } else {
-      // *Assumed:* a queue error, as no source tells; IQH has gone on, and the wait is never over.
-      writer_.state = write_state::idle;
-      end_fence();
-      fail(queue_error::unknown, now);
+      lose_status(now);
     }
   }
+}
+
+// *Assumed:* a queue error, as of a descriptor that is wrong: IQH stands at it (VT-d 6.5.2.10), and all from
+// there on is fetched when software has cleared the error. What stood behind the wait and is done already is
+// done again, which changes nothing.
+void invalidation_queue::lose_status(cycle now) {
+  writer_.state = write_state::idle;
+  end_fence();
+  // Switched off meanwhile: IQH is about to be 0.
+  if (enabled_) {
+    ready_.clear();
+    drop_incoming();
+    registers_.store<reg::iqh>(writer_.place);
+  }
+  fail(queue_error::unknown, now);
 }
 
 void invalidation_queue::take_fetched(cycle now) {
@@ -149,8 +165,9 @@ void invalidation_queue::take_fetched(cycle now) {
   incoming_.state = fetch_state::idle;
   if (const auto error = judge(incoming_.words)) return fail(*error, now);
   // VT-d 10.4.21: past a descriptor that was fetched and found valid.
-  registers_.store<reg::iqh>((registers_.read<reg::iqh>() + descriptor_bytes()) % size_);
-  ready_.push({incoming_.words[0], incoming_.words[1]});
+  const std::uint64_t place = registers_.read<reg::iqh>();
+  registers_.store<reg::iqh>((place + descriptor_bytes()) % size_);
+  ready_.push({{incoming_.words[0], incoming_.words[1]}, place});
 }
 
 // Executes what is due, and begins what is ready, in order.
@@ -160,7 +177,7 @@ void invalidation_queue::run(cycle now) {
     if (ready_.empty()) return;
     // A wait begins when the one before it is over: their status writes keep their order. And when all
     // devices have answered.
-    if (ready_.front().is(descriptor_type::wait) &&
+    if (ready_.front().what.is(descriptor_type::wait) &&
         (writer_.state != write_state::idle || devices_.any_pending())) {
       return;
     }
@@ -169,7 +186,8 @@ void invalidation_queue::run(cycle now) {
 }
 
 void invalidation_queue::begin(cycle now) {
-  const spec::invalidation_descriptor what = ready_.pop();
+  const queued item = ready_.pop();
+  const spec::invalidation_descriptor& what = item.what;
   running_ = {};
   running_.busy = true;
   running_.what = what;
@@ -184,7 +202,7 @@ void invalidation_queue::begin(cycle now) {
     running_.due = now + removal_.cycles(order_of(spec::iotlb_descriptor(what)));
     break;
   case descriptor_type::wait:
-    begin_wait(spec::wait_descriptor(what), now);
+    begin_wait(item, now);
     break;
   case descriptor_type::device_tlb:
     running_.due = now + config_.timing.device_invalidation;
@@ -239,8 +257,10 @@ bool invalidation_queue::finish(cycle now) {
   return true;
 }
 
-void invalidation_queue::begin_wait(const spec::wait_descriptor& wait, cycle now) {
-  writer_.what = wait;
+void invalidation_queue::begin_wait(const queued& item, cycle now) {
+  const spec::wait_descriptor wait(item.what);
+  writer_.what = item.what;
+  writer_.place = item.place;
   ++counts_.waits;
   if (!wait.status_write()) return finish_wait(now);
   writer_.state = write_state::delayed;

@@ -130,6 +130,15 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
   case unit_command::protected_memory:
     event.on = reg::pmen::epm::get(registers_.read<reg::pmen>()) != 0;
     break;
+  case unit_command::fault_log_pointer: {
+    const auto log = registers_.read<reg::aflog>();
+    event.log_address = spec::page_base(log);
+    event.log_bytes = spec::fault_log_bytes(static_cast<unsigned>(reg::aflog::fls::get(log)));
+    break;
+  }
+  case unit_command::fault_log:
+    event.on = reg::gcmd::eafl::get(command_value_) != 0;
+    break;
   case unit_command::invalidation_queue:
     event.on = reg::gcmd::qie::get(command_value_) != 0;
     break;
@@ -204,10 +213,10 @@ std::string_view to_string(walk_step step) {
 }
 
 std::string_view to_string(unit_command what) {
-  static constexpr std::array<std::string_view, 9> names{
-      "set root table",     "write-buffer flush",   "translation",
-      "protected memory",   "context invalidation", "IOTLB invalidation",
-      "invalidation queue", "queued invalidation",  "queued wait"};
+  static constexpr std::array<std::string_view, unit_commands> names{
+      "set root table",       "write-buffer flush",  "translation",       "protected memory",
+      "context invalidation", "IOTLB invalidation",  "fault log pointer", "fault log",
+      "invalidation queue",   "queued invalidation", "queued wait"};
   return names.at(static_cast<std::size_t>(what));
 }
 

@@ -95,6 +95,7 @@ void pipeline::reset() {
   due_ = want_read_ = ended_ = 0;
   earliest_due_ = never;
   if (memory_port_at_ != never) memory_port_at_ = 0;
+  memory_interval_end_ = 0;
   next_port_ = 0;
   next_walker_ = 0;
   while (guest_ != nullptr)
@@ -220,6 +221,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
 [[gnu::always_inline]] inline void pipeline::issue(cycle now) {
   bool port_is_free = true;
   bool issued = false;
+  memory_interval_end_ = now + std::max<cycle>(config_.timing.memory_interval, 1);
   if (want_read_ != 0) {
     // Round-robin: the first from `next_walker_` on, else the first of all.
     const walker_set behind = want_read_ & (~walker_set{0} << next_walker_);
@@ -261,12 +263,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     port_is_free = outside_.forward(piece);
   }
   if (!issued) return;
-  const cycle interval_end = now + std::max<cycle>(config_.timing.memory_interval, 1);
-  if (port_is_free) {
-    memory_port_at_ = interval_end;
-  } else if (memory_port_at_ != never) {
-    memory_port_at_ = std::max(memory_port_at_, interval_end);
-  }
+  if (port_is_free) memory_port_at_ = memory_interval_end_;
   tell_port(true, now);
 }
 
@@ -345,6 +342,9 @@ void pipeline::look_and_fill(cycle now) {
 
 cycle pipeline::admit_and_respond(cycle now) {
   admit(now);
+  // Look-ups that take no time end where they began.
+  if (lookups_.ready(now)) [[unlikely]]
+    finish_lookups(now);
   grant(now);
   respond(now);
   return next_work(now);

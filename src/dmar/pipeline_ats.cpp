@@ -10,20 +10,28 @@ using spec::ats::translation;
 std::optional<translation> pipeline::answer_to(const request& what, const remap::translation& result) const {
   // Memory reads alone ask for translations. *Assumed:* one at a time, as the unit answers no more.
   const remap::dma_access& access = what.access;
+  spec::ats::question asked{access.address};
+  const bool no_write = asked.no_write();
+  asked.set_no_write(false);
   if (access.type != remap::address_type::translation_request || access.kind != remap::access_kind::read ||
       what.length != spec::ats::translation_bytes ||
-      spec::page_piece(access.address, what.length) != what.length) {
+      spec::page_piece(asked.value, what.length) != what.length) {
     return {};
   }
+  // NW counts where ECAP.NWFS says so (VT-d 10.4.3). *Assumed:* W is then withheld, as if the page did not
+  // have it; PCIe ATS leaves that to the agent.
+  const remap::table_rules& rules = translator_.rules();
+  const bool withheld = no_write && rules.caps().ecap.nwfs();
   translation out;
   // Interrupt addresses are not translated: the device writes its messages there itself (VT-d 3.13).
-  if (spec::in_interrupt_range(access.address))
+  if (spec::in_interrupt_range(access.address)) {
+    if (withheld) return out;
     return out.set_write(true).set_untranslated_only(true).set_pages(access.address, 0);
-  // Not present, or out of reach: no rights, and the rest is nothing.
-  if (!result.read && !result.write) return out;
-  out.set_read(result.read).set_write(result.write);
+  }
+  // Not present, out of reach or for writes alone: no rights, and the rest is nothing.
+  out.set_read(result.read).set_write(result.write && !withheld);
+  if (!out.granted()) return out;
   // *Assumed:* where the unit controls snooping, a page that does not force it allows to do without.
-  const remap::table_rules& rules = translator_.rules();
   out.set_non_snooped(rules.reports_snoop() && !result.snoop);
   // A large page whole, unless part of it may not be reached that way.
   const std::uint64_t bytes = spec::level_size(result.level);

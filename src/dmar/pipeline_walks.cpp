@@ -37,7 +37,7 @@ void pipeline::set_due(walker& w, cycle at) {
 // A miss to the page of a walk in flight, or of one that waits for a walker, by the same requester, waits for
 // that walk instead of walking itself.
 bool pipeline::join_walk(std::uint32_t id, cycle now) {
-  if (busy_ == 0) return false;
+  if (busy_ == 0 && walker_queue_.empty()) return false;
   slot& s = slots_[id];
   const std::uint64_t page = spec::page_number(s.what.access.address);
   const auto wait_behind = [&](std::uint32_t leader, std::uint32_t& last_waiter) {
@@ -117,6 +117,10 @@ void pipeline::advance_walks(cycle now) {
 
 void pipeline::continue_walk(walker& w, cycle now) {
   const walker_set me = only(index_of(w));
+  if (w.walk.wants() == demand::cache_lookup && config_.timing.lookup.structure_lookup == 0) {
+    translator_.look_up_structures(w.walk);
+    tell(walk_step::structures_looked_up, w, now);
+  }
   switch (w.walk.wants()) {
   case demand::cache_lookup:
     w.state = walker_state::structures;

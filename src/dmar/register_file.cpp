@@ -34,12 +34,8 @@ register_file::register_file(const remap::capabilities& caps, unsigned protected
   reset(true);
 }
 
-// The newest revision of the specification that the part may follow. VER reads 1.0 in parts up to revision
-// 2.5; scalable mode and the mode that aborts all DMA came with revision 3.
 spec::spec_revision register_file::revision() const {
-  const bool later = caps_.ecap.smts() || caps_.ecap.adms();
-  const spec::spec_revision least = later ? spec::rev_3_0 : spec::rev_2_5;
-  return std::max(static_cast<spec::spec_revision>(caps_.version), least);
+  return reg::newest_revision(caps_.version, caps_.ecap);
 }
 
 // Bits that a capability takes away read 0 and ignore writes (VT-d 10.4).

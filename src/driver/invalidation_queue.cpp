@@ -14,9 +14,9 @@ namespace {
 constexpr std::size_t descriptor_bytes = sizeof(spec::invalidation_descriptor);
 }
 
-invalidation_queue::invalidation_queue(hardware& machine, const register_block& registers)
-    : machine_(machine), registers_(registers), descriptors_(machine.allocate_pages(2)),
-      status_(descriptors_ + spec::page_size) {}
+invalidation_queue::invalidation_queue(hardware& machine, const register_block& registers, bool tells_causes)
+    : machine_(machine), registers_(registers), tells_causes_(tells_causes),
+      descriptors_(machine.allocate_pages(2)), status_(descriptors_ + spec::page_size) {}
 
 invalidation_queue::~invalidation_queue() { machine_.free_pages(descriptors_, 2); }
 
@@ -62,6 +62,8 @@ invalidation_queue::submit_sync(std::span<const spec::invalidation_descriptor> b
                    batch.size() + 1, open_, places);
   }
   error_.reset();
+  tries_ = 0;
+  given_up_ = false;
   // A number of its own, so that the late end of a wait that was given up is not taken for this one's.
   ++sequence_;
   wait_ = {};
@@ -71,10 +73,11 @@ invalidation_queue::submit_sync(std::span<const spec::invalidation_descriptor> b
   const auto is_done = [&] {
     if (static_cast<std::uint32_t>(machine_.load64(status_)) == sequence_) return true;
     answers = look_for_errors(batch);
-    return !answers;
+    return !answers || given_up_;
   };
   const bool in_time = machine_.wait_until(is_done, timeout_ns);
   if (!answers) return "FSTS reads all ones, the unit has stopped answering; expected the status of a wait";
+  if (given_up_) return error_;
   if (!in_time) {
     if (error_) return error_;
     return printed("the status of the wait is %u after %" PRIu64 " ns, expected %u (IQH reads 0x%" PRIx64
@@ -91,7 +94,8 @@ bool invalidation_queue::look_for_errors(std::span<const spec::invalidation_desc
   const std::uint32_t status = registers_.read<reg::fsts>();
   if (status == all_ones) return false;
   if (reg::fsts::iqe::get(status) != 0) {
-    replace_wrong_descriptor();
+    given_up_ = !mend();
+    if (given_up_) return true;
     registers_.write<reg::fsts>(reg::fsts::iqe::mask);
   }
   if (reg::fsts::ite::get(status) != 0) {
@@ -104,17 +108,43 @@ bool invalidation_queue::look_for_errors(std::span<const spec::invalidation_desc
   return true;
 }
 
-// The unit stays at the descriptor until software has put another in its place. VT-d 6.5.2.10
-void invalidation_queue::replace_wrong_descriptor() {
+// The unit stays at the descriptor until software has put another in its place, or cleared the error and so
+// let it try again. VT-d 6.5.2.10
+bool invalidation_queue::mend() {
+  using cause = spec::queue_error;
   const std::uint64_t head = registers_.read<reg::iqh>();
   const std::size_t place = head / descriptor_bytes % places;
-  const spec::invalidation_descriptor wrong = get(place);
+  const spec::invalidation_descriptor at_head = get(place);
+  const auto why = tells_causes_ ? static_cast<cause>(reg::iqercd::iqei::get(registers_.read<reg::iqercd>()))
+                                 : cause::unknown;
+  const std::string said =
+      tells_causes_ ? printed("%s (IQERCD.IQEI = %u)", std::string(spec::queue_error_text(why)).c_str(),
+                              static_cast<unsigned>(why))
+                    : std::string("the unit has no IQERCD to say why");
+  const bool own_wait = at_head.lo == wait_.lo && at_head.hi == wait_.hi;
+  if (why == cause::fetch_failed || (why == cause::unknown && own_wait)) {
+    ++tries_;
+    const std::string what = why == cause::fetch_failed
+                                 ? printed("the unit stopped at the descriptor at IQH = 0x%" PRIx64
+                                           ", host address 0x%" PRIx64 ": %s",
+                                           head, descriptors_ + place * descriptor_bytes, said.c_str())
+                                 : printed("the unit stopped at the wait at IQH = 0x%" PRIx64
+                                           " whose status goes to 0x%" PRIx64 ": %s",
+                                           head, status_, said.c_str());
+    if (tries_ < most_tries) {
+      machine_.log("DMAR: " + what + "; it is let try again");
+      return true;
+    }
+    error_ = what + printed("; tried %u times, expected memory that the unit can reach", tries_);
+    return false;
+  }
   if (!error_) {
-    error_ = printed("the unit refuses the descriptor at IQH = 0x%" PRIx64 ", 0x%016" PRIx64 " 0x%016" PRIx64
-                     "; expected one that it knows",
-                     head, wrong.hi, wrong.lo);
+    error_ = printed("the unit stopped at the descriptor at IQH = 0x%" PRIx64 ", 0x%016" PRIx64
+                     " 0x%016" PRIx64 ": %s; expected one that it knows%s",
+                     head, at_head.hi, at_head.lo, said.c_str(), tells_causes_ ? "" : " and can read");
   }
   if (place != tail_) put(place, wait_);
+  return true;
 }
 
 } // namespace vtd::driver

@@ -205,7 +205,9 @@ void unit::disable() {
 
 void unit::enable_queue() {
   if (queue_ || !extended_.qi() || !options_.use_queue) return;
-  auto queue = std::make_unique<invalidation_queue>(machine_, registers_);
+  const bool tells_causes = reg::iqercd::layout.exists_in(reg::newest_revision(version_, extended_),
+                                                          capability_.value, extended_.value);
+  auto queue = std::make_unique<invalidation_queue>(machine_, registers_, tells_causes);
   queue->program();
   command<reg::gsts::qies>(unit_step::queue_on, reg::gcmd::qie::mask, true, true);
   queue_ = std::move(queue);

@@ -62,17 +62,20 @@ void device_translation::deny(const request& what, tlm::tlm_response_status why)
 void device_translation::ask(const request& what) {
   const std::uint64_t unit = spec::page_size << smallest_unit_;
   const std::uint64_t address = what.address & ~(unit - 1);
+  const bool no_write = config_.no_write && !what.is_write;
   for (question& each : questions_) {
-    if (each.address != address) continue;
+    if (each.address != address || (each.no_write && !no_write)) continue;
     each.waiting.emplace_back(what);
     return;
   }
   question& fresh = questions_.emplace_back();
   fresh.tag = next_tag_++;
   fresh.address = address;
+  fresh.no_write = no_write;
   fresh.waiting.emplace_back(what);
   ++counts_.questions;
-  port_.read(fresh.tag, address, spec::ats::translation_bytes,
+  const spec::ats::question packet = spec::ats::question{address}.set_no_write(no_write);
+  port_.read(fresh.tag, packet.value, spec::ats::translation_bytes,
              {remap::address_type::translation_request, false, config_.lookup});
 }
 

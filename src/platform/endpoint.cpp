@@ -7,11 +7,23 @@
 
 namespace vtd::platform {
 
+namespace {
+// What a device asks for is a matter of the device: its function's description says it.
+device_tlb_config asking_as(const pci_topology::function& function, device_tlb_config out) {
+  for (const pci_topology::capability_description& what : function.description().capabilities) {
+    if (what.kind == pci_topology::capability_kind::address_translation_services)
+      out.no_write = what.no_write;
+  }
+  return out;
+}
+} // namespace
+
 endpoint::endpoint(const sc_core::sc_module_name& name, pci_topology::function& function,
                    const link_timing& link, const device_tlb_config& tlb)
     : sc_module(name), port("port", pci_topology::topology::requester_id(function), link),
       messages("messages"), function_(function), link_(link),
-      translation_(port, tlb, [this](const dma_master::result& result) { done(result); }),
+      translation_(port, asking_as(function, tlb),
+                   [this](const dma_master::result& result) { done(result); }),
       arrival_("arrival"), resets_seen_(function.resets()) {
   port.set_done([this](const dma_master::result& result) {
     translation_.ended(result);

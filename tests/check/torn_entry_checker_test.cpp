@@ -42,60 +42,60 @@ protected:
     read_.bytes = half;
     read_.unit = "DRHD1";
     read_.when = 100;
-    checker_.on_first_beat(read_);
-    path_.table_read(read_.address, std::span(read_.seen.words).first(1), coherent_);
+    checker.on_first_beat(read_);
+    path.table_read(read_.address, std::span(read_.seen.words).first(1), coherent_);
   }
   void second_beat(bool overtaken = false) {
-    checker_.on_table_read(read_);
+    checker.on_table_read(read_);
     read_.part = remap::entry_part::upper_half;
     read_.address += half;
     read_.when = 121;
-    path_.table_read(read_.address, std::span(read_.seen.words).last(1), coherent_);
+    path.table_read(read_.address, std::span(read_.seen.words).last(1), coherent_);
     end(overtaken);
   }
   // As `second_beat`, with a store between its leaving and its use.
   template <class Store>
   void second_beat_then(Store&& store) {
-    checker_.on_table_read(read_);
+    checker.on_table_read(read_);
     read_.part = remap::entry_part::upper_half;
     read_.address += half;
     read_.when = 121;
-    path_.table_read(read_.address, std::span(read_.seen.words).last(1), coherent_);
+    path.table_read(read_.address, std::span(read_.seen.words).last(1), coherent_);
     store();
     end(false);
   }
   void make_coherent() {
     coherent_ = true;
-    checker_.declare_coherent("DRHD1");
+    checker.declare_coherent("DRHD1");
   }
 
-  const spec::context_entry old_ = context(5, 0x4000);
-  const spec::context_entry new_ = context(6, 0x8000);
-  host::sparse_memory memory_{memory_size};
-  host::store_path path_{memory_, {}};
-  finding_log log_;
-  visibility_checker checker_{path_, log_};
+  const spec::context_entry old_entry = context(5, 0x4000);
+  const spec::context_entry new_entry = context(6, 0x8000);
+  host::sparse_memory ram{memory_size};
+  host::store_path path{ram, {}};
+  finding_log log;
+  visibility_checker checker{path, log};
 
 private:
   void put(std::uint64_t address, std::uint64_t value) {
-    ASSERT_TRUE(path_.cpu_store(address, value, 1));
-    if (!coherent_) path_.clflush(address);
+    ASSERT_TRUE(path.cpu_store(address, value, 1));
+    if (!coherent_) path.clflush(address);
   }
   void end(bool overtaken) {
     read_.overtaken = overtaken;
-    checker_.on_table_read(read_);
+    checker.on_table_read(read_);
   }
   remap::table_read read_;
   bool coherent_ = false;
 };
 
 TEST_F(torn_entry_checker_test, names_unit_entry_line_and_both_halves) {
-  lower(old_), upper(old_);
+  lower(old_entry), upper(old_entry);
   first_beat();
-  lower(new_), upper(new_);
+  lower(new_entry), upper(new_entry);
   second_beat();
-  ASSERT_EQ(log_.findings().size(), 1U);
-  const finding& found = log_.findings()[0];
+  ASSERT_EQ(log.findings().size(), 1U);
+  const finding& found = log.findings()[0];
   EXPECT_EQ(found.rule(), "entry.torn");
   EXPECT_EQ(found.unit(), "DRHD1");
   EXPECT_EQ(found.level, severity::error);
@@ -108,71 +108,71 @@ TEST_F(torn_entry_checker_test, names_unit_entry_line_and_both_halves) {
   EXPECT_THAT(std::string(found.find("hardware saw")), HasSubstr("domain 6, table 0x4000"));
   EXPECT_THAT(std::string(found.find("driver wrote")), HasSubstr("domain 6, table 0x8000"));
   EXPECT_THAT(found.text, HasSubstr("forgotten: P cleared"));
-  EXPECT_EQ(checker_.torn_entries().torn(), 1U);
+  EXPECT_EQ(checker.torn_entries().torn(), 1U);
 }
 
 TEST_F(torn_entry_checker_test, finds_it_whichever_half_the_driver_writes_first_and_on_coherent_units) {
   make_coherent();
-  lower(old_), upper(old_);
+  lower(old_entry), upper(old_entry);
   first_beat();
-  upper(new_), lower(new_);
+  upper(new_entry), lower(new_entry);
   second_beat();
-  EXPECT_EQ(log_.findings().size(), 1U);
+  EXPECT_EQ(log.findings().size(), 1U);
 }
 
 TEST_F(torn_entry_checker_test, finds_it_when_the_lower_half_follows_after_the_second_beat) {
-  lower(old_), upper(old_);
+  lower(old_entry), upper(old_entry);
   first_beat();
-  upper(new_);
-  second_beat_then([&] { lower(new_); });
-  EXPECT_EQ(log_.findings().size(), 1U);
+  upper(new_entry);
+  second_beat_then([&] { lower(new_entry); });
+  EXPECT_EQ(log.findings().size(), 1U);
 }
 
 TEST_F(torn_entry_checker_test, is_silent_when_the_update_is_before_or_after_both_beats) {
-  lower(old_), upper(old_);
-  lower(new_), upper(new_);
+  lower(old_entry), upper(old_entry);
+  lower(new_entry), upper(new_entry);
   first_beat();
   second_beat();
   first_beat();
-  second_beat_then([&] { lower(old_), upper(old_); });
-  EXPECT_TRUE(log_.empty());
+  second_beat_then([&] { lower(old_entry), upper(old_entry); });
+  EXPECT_TRUE(log.empty());
 }
 
 TEST_F(torn_entry_checker_test, is_silent_when_one_half_alone_changes) {
-  lower(old_), upper(old_);
+  lower(old_entry), upper(old_entry);
   first_beat();
-  upper(new_);
+  upper(new_entry);
   second_beat();
   first_beat();
-  lower(new_);
+  lower(new_entry);
   second_beat();
-  EXPECT_TRUE(log_.empty());
+  EXPECT_TRUE(log.empty());
 }
 
 TEST_F(torn_entry_checker_test, is_silent_about_an_entry_that_is_not_present) {
-  upper(old_);
+  upper(old_entry);
   first_beat();
-  lower(new_), upper(new_);
+  lower(new_entry), upper(new_entry);
   second_beat();
-  EXPECT_TRUE(log_.empty());
+  EXPECT_TRUE(log.empty());
 }
 
 TEST_F(torn_entry_checker_test, is_silent_about_a_walk_that_an_invalidation_overtook) {
-  lower(old_), upper(old_);
+  lower(old_entry), upper(old_entry);
   first_beat();
-  lower(new_), upper(new_);
+  lower(new_entry), upper(new_entry);
   second_beat(true);
-  EXPECT_TRUE(log_.empty());
+  EXPECT_TRUE(log.empty());
 }
 
 TEST_F(torn_entry_checker_test, a_half_that_waits_in_the_cpu_cache_is_still_reported_as_not_flushed) {
-  lower(old_), upper(old_);
-  ASSERT_TRUE(path_.cpu_store(context_address, new_.lo, 2));
+  lower(old_entry), upper(old_entry);
+  ASSERT_TRUE(path.cpu_store(context_address, new_entry.lo, 2));
   first_beat();
   second_beat();
-  ASSERT_EQ(log_.findings().size(), 1U);
-  EXPECT_EQ(log_.findings()[0].rule(), "visibility.cache-line");
-  EXPECT_EQ(log_.findings()[0].find("entry address"), "0x3010");
+  ASSERT_EQ(log.findings().size(), 1U);
+  EXPECT_EQ(log.findings()[0].rule(), "visibility.cache-line");
+  EXPECT_EQ(log.findings()[0].find("entry address"), "0x3010");
 }
 
 } // namespace

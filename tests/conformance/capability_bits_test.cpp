@@ -447,6 +447,40 @@ TEST(capability_bits, dt_says_whether_devices_may_ask_for_translations) {
   });
 }
 
+TEST(capability_bits, nwfs_says_whether_a_device_may_ask_to_read_only) {
+  over_random_parts(
+      [](random_world& w) -> std::uint64_t {
+        const bool nwfs = w.ecap().nwfs();
+        const std::uint64_t iova = w.some_page();
+        w.tables.attach(nic, random_world::domain, w.levels(), spec::translation_type::with_device_tlb);
+        w.tables.map(nic, iova, random_world::frame);
+        w.enable();
+        for (const bool no_write : {true, false}) {
+          dmar::request what;
+          what.access = {nic, access_kind::read, remap::address_type::translation_request,
+                         spec::ats::question{iova}.set_no_write(no_write).value};
+          what.length = spec::ats::translation_bytes;
+          spec::ats::translation told;
+          if (w.how == way::at_once) {
+            told.value = w.unit.pass(what, w.memory, w.now_ps()).address;
+            w.settle();
+          } else {
+            w.unit.offer(0, what, w.now_ps());
+            w.settle();
+            told.value = w.answers.back().address;
+          }
+          EXPECT_EQ(told.address(), random_world::frame);
+          EXPECT_TRUE(told.read());
+          EXPECT_EQ(told.write(), !(nwfs && no_write)) << "no write: " << no_write;
+        }
+        return nwfs;
+      },
+      [](remap::capabilities& caps) {
+        const bool nwfs = caps.ecap.sc();
+        caps.ecap.set_qi(true).set_dt(true).set_nwfs(nwfs);
+      });
+}
+
 TEST(capability_bits, dit_says_whose_invalidations_are_counted_together) {
   over_random_parts(
       [](random_world& w) -> std::uint64_t {

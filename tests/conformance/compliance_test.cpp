@@ -70,6 +70,17 @@ TEST(compliance, every_implemented_row_names_a_test_that_there_is) {
   }
 }
 
+TEST(compliance, nothing_of_legacy_mode_is_absent) {
+  std::set<std::string> stored_only;
+  for (const compliance_row& row : compliance_rows()) {
+    if (row.mode != compliance_mode::legacy) continue;
+    EXPECT_NE(row.status, status::absent) << row.name;
+    if (row.status == status::stored_only) stored_only.insert(row.name);
+  }
+  // Advice to software: no behaviour of the hardware hangs on it.
+  EXPECT_EQ(stored_only, std::set<std::string>{"CAP.ISOCH"});
+}
+
 TEST(compliance, every_capability_is_watched_over_random_configurations) {
   for (const compliance_row& row : compliance_rows()) {
     // A walk's coherence is the memory's, so that it takes a platform to see it.

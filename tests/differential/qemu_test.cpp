@@ -323,10 +323,11 @@ TEST_F(known_deviation, a_wait_without_purpose_is_an_error) {
   expect("wait_for_nothing");
 }
 
-TEST_F(known_deviation, a_status_that_leads_nowhere_stops_the_queue_at_the_wait) {
+TEST_F(known_deviation, a_status_that_leads_nowhere_stops_both_queues_at_the_wait) {
   queue_on();
   submit(wait(layout::nowhere));
-  expect("status_lost");
+  submit(wait());
+  EXPECT_EQ(expect_the_same().descriptors.at("refused"), 1U);
 }
 
 TEST_F(known_deviation, types_that_the_part_does_not_have_are_taken) {

@@ -38,7 +38,7 @@ struct device_scene : scene {
       : scene(configuration(caps)) {
     devices_answer = false;
   }
-  void complete(spec::source_id device, std::uint32_t tags, unsigned count = 1) {
+  void device_completes(spec::source_id device, std::uint32_t tags, unsigned count = 1) {
     unit.device_completed({device, tags, count}, now_ps());
     run_to(wheel.now() + 100);
   }
@@ -55,7 +55,7 @@ TEST(device_invalidation, asks_the_device_for_the_range_and_the_wait_waits_for_i
   EXPECT_EQ(asked.what.first(), page(0));
   EXPECT_EQ(asked.what.last(), page(16) - 1);
   EXPECT_EQ(s.status(), 0U) << "the device has not answered";
-  s.complete(nic, 1U << asked.tag);
+  s.device_completes(nic, 1U << asked.tag);
   EXPECT_EQ(s.status(), 7U);
   EXPECT_EQ(s.errors(), 0U);
   EXPECT_EQ(s.unit.statistics().device_invalidations, 1U);
@@ -93,10 +93,10 @@ TEST(device_invalidation, needs_all_completions_where_the_device_sends_several) 
   s.queue.submit(device_page(nic, page(0)), status_wait(status_word, 7));
   s.run_to(s.wheel.now() + 500);
   const std::uint32_t tag = 1U << s.invalidations.at(0).second.tag;
-  s.complete(nic, tag, 3);
-  s.complete(nic, tag, 3);
+  s.device_completes(nic, tag, 3);
+  s.device_completes(nic, tag, 3);
   EXPECT_EQ(s.status(), 0U);
-  s.complete(nic, tag, 3);
+  s.device_completes(nic, tag, 3);
   EXPECT_EQ(s.status(), 7U);
 }
 
@@ -112,9 +112,9 @@ TEST(device_invalidation, several_are_open_at_once_with_tags_of_their_own_and_on
   for (const auto& [at, asked] : s.invalidations)
     (asked.device == nic ? of_nic : of_disk) |= 1U << asked.tag;
   EXPECT_EQ(std::popcount(of_nic | of_disk), 3);
-  s.complete(nic, of_nic);
+  s.device_completes(nic, of_nic);
   EXPECT_EQ(s.status(), 0U);
-  s.complete(disk, of_disk);
+  s.device_completes(disk, of_disk);
   EXPECT_EQ(s.status(), 7U);
   EXPECT_EQ(s.errors(), 0U);
 }
@@ -126,9 +126,9 @@ TEST(device_invalidation, no_more_are_open_than_the_descriptor_says) {
   s.queue.ring();
   s.run_to(s.wheel.now() + 1000);
   ASSERT_EQ(s.invalidations.size(), 2U);
-  s.complete(nic, 1U << s.invalidations[0].second.tag);
+  s.device_completes(nic, 1U << s.invalidations[0].second.tag);
   ASSERT_EQ(s.invalidations.size(), 3U);
-  s.complete(nic, 1U << s.invalidations[1].second.tag | 1U << s.invalidations[2].second.tag);
+  s.device_completes(nic, 1U << s.invalidations[1].second.tag | 1U << s.invalidations[2].second.tag);
   EXPECT_EQ(s.invalidations.size(), 5U);
 }
 
@@ -154,7 +154,7 @@ TEST(device_invalidation, the_thirty_third_waits_for_a_tag) {
   s.queue.ring();
   s.run_to(s.wheel.now() + 3000);
   ASSERT_EQ(s.invalidations.size(), 32U);
-  s.complete(disk, 1U << s.invalidations[7].second.tag);
+  s.device_completes(disk, 1U << s.invalidations[7].second.tag);
   ASSERT_EQ(s.invalidations.size(), 33U);
   EXPECT_EQ(s.invalidations[32].second.tag, s.invalidations[7].second.tag);
 }
@@ -249,7 +249,7 @@ TEST(device_invalidation_timeout, a_completion_in_its_very_cycle_is_in_time) {
 TEST(device_invalidation_timeout, a_completion_that_comes_after_it_is_unexpected) {
   late_scene s;
   s.run_to(s.end() + 10);
-  s.complete(nic, 1U << s.invalidations[0].second.tag);
+  s.device_completes(nic, 1U << s.invalidations[0].second.tag);
   EXPECT_EQ(s.errors(), reg::fsts::ite::mask | reg::fsts::ice::mask);
 }
 
@@ -267,7 +267,7 @@ TEST(device_invalidation_timeout, tells_the_first_device_while_the_error_stands)
 
 TEST(device_invalidation_completion, for_a_tag_that_is_not_open_is_an_error_and_the_queue_goes_on) {
   device_scene s;
-  s.complete(disk, 1U << 5);
+  s.device_completes(disk, 1U << 5);
   EXPECT_EQ(s.errors(), reg::fsts::ice::mask);
   EXPECT_EQ(reg::iqercd::icesid::get(s.read_register<reg::iqercd>()), disk.value());
   s.queue.submit(status_wait(status_word, 9));
@@ -280,10 +280,10 @@ TEST(device_invalidation_completion, of_another_device_does_not_count) {
   s.queue.submit(device_page(nic, page(0)), status_wait(status_word, 7));
   s.run_to(s.wheel.now() + 500);
   const std::uint32_t tag = 1U << s.invalidations.at(0).second.tag;
-  s.complete(disk, tag);
+  s.device_completes(disk, tag);
   EXPECT_EQ(s.errors(), reg::fsts::ice::mask);
   EXPECT_EQ(s.status(), 0U);
-  s.complete(nic, tag);
+  s.device_completes(nic, tag);
   EXPECT_EQ(s.status(), 7U);
 }
 
@@ -294,7 +294,7 @@ TEST(device_invalidation, the_queue_goes_off_when_all_devices_have_answered) {
   s.queue.disable();
   s.run_to(s.wheel.now() + 500);
   EXPECT_NE(reg::gsts::qies::get(s.read_register<reg::gsts>()), 0U);
-  s.complete(nic, 1U << s.invalidations.at(0).second.tag);
+  s.device_completes(nic, 1U << s.invalidations.at(0).second.tag);
   EXPECT_EQ(reg::gsts::qies::get(s.read_register<reg::gsts>()), 0U);
 }
 
@@ -305,7 +305,7 @@ TEST(device_invalidation, a_reset_forgets_what_was_asked) {
   s.unit.reset(true);
   s.run_to(s.wheel.now() + 2 * time_out);
   EXPECT_EQ(s.errors(), 0U);
-  s.complete(nic, 1U << s.invalidations.at(0).second.tag);
+  s.device_completes(nic, 1U << s.invalidations.at(0).second.tag);
   EXPECT_EQ(s.errors(), reg::fsts::ice::mask);
 }
 

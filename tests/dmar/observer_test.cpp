@@ -13,9 +13,7 @@
 namespace vtd::test {
 namespace {
 
-using dmar::command_step;
 using dmar::request_step;
-using dmar::unit_command;
 using dmar::walk_step;
 using remap::access_kind;
 using testing::ElementsAre;

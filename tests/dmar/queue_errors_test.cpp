@@ -187,12 +187,40 @@ TEST(queue_errors, the_status_of_a_wait_that_cannot_be_written_is_an_error_and_t
     EXPECT_TRUE(s.queue.failed());
     EXPECT_EQ(s.read_register<reg::ics>(), 0U);
     EXPECT_TRUE(s.messages.empty());
+    EXPECT_EQ(s.queue.head(), 0U) << "the wait stands there";
     s.memory.heal();
     s.queue.run(status_wait(status_word, 2));
     EXPECT_EQ(s.status(), 0U) << "stopped";
+    s.status_writes.clear();
     s.queue.clear_error();
     s.settle();
+    ASSERT_EQ(s.status_writes.size(), 2U) << "it is done again";
+    EXPECT_EQ(s.status_writes[0].id, 1U);
     EXPECT_EQ(s.status(), 2U);
+    EXPECT_EQ(s.messages.size(), 1U);
+    EXPECT_EQ(s.queue.head(), s.queue.tail());
+  }
+}
+
+TEST(queue_errors, a_wait_whose_status_is_lost_is_stood_at_whatever_was_fetched_behind_it) {
+  for (const unsigned prefetch : {0U, 1U, 4U}) {
+    dmar::unit_config config = config_of(queue_part());
+    config.timing.queue_prefetch = prefetch;
+    scene s(config);
+    s.memory.fail(status_word);
+    s.queue.run(page_of(domain, page(0)), status_wait(status_word, 1), page_of(domain, page(1)),
+                page_of(domain, page(2)), status_wait(status_word + 4, 2));
+    EXPECT_TRUE(s.queue.failed());
+    EXPECT_EQ(s.queue.head(), 16U) << prefetch;
+    // Software may put another in its place (VT-d 6.5.2.10).
+    s.memory.heal();
+    s.queue.put(16, status_wait(status_word, 7));
+    s.queue.clear_error();
+    s.settle();
+    EXPECT_FALSE(s.queue.failed());
+    EXPECT_EQ(s.status(), 7U);
+    EXPECT_EQ(s.memory.load(status_word) >> 32, 2U);
+    EXPECT_EQ(s.queue.head(), s.queue.tail());
   }
 }
 

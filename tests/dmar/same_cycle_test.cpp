@@ -20,13 +20,6 @@ constexpr std::uint16_t domain = 3;
 constexpr std::uint64_t page(std::uint64_t n) { return first_page + n * spec::page_size; }
 constexpr std::uint64_t frame(std::uint64_t n) { return first_frame + n * spec::page_size; }
 
-// No write buffer, so that invalidations take exactly their own cycles.
-remap::capabilities plain_part() {
-  remap::capabilities caps = small_part();
-  caps.cap.set_rwbf(false);
-  return caps;
-}
-
 struct scene : unit_world {
   explicit scene(const dmar::unit_config& config) : unit_world(config) {
     for (const spec::source_id device : {nic, disk}) {

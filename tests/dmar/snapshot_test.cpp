@@ -320,6 +320,72 @@ TEST(snapshot, of_another_configuration_is_refused_with_what_differs) {
   EXPECT_NE(refusal(other, saved).find("cap "), std::string::npos);
 }
 
+/// Changes one field after the other; each change must show in the description.
+class field_changer {
+public:
+  explicit field_changer(dmar::unit_config& config)
+      : config_(config), before_(dmar::snapshot::describe(config)) {}
+  template <class... Fields>
+  void each(std::string_view where, Fields&... fields) {
+    unsigned place = 0;
+    (change(where, place++, fields), ...);
+  }
+  unsigned changed = 0;
+
+private:
+  void change(std::string_view where, unsigned place, remap::cache_shape& shape) {
+    auto& [entries, ways, policy, seed] = shape;
+    each(std::string(where) + ", shape " + std::to_string(place), entries, ways, policy, seed);
+  }
+  void change(std::string_view where, unsigned place, spec::cap& value) { change(where, place, value.value); }
+  void change(std::string_view where, unsigned place, spec::ecap& value) {
+    change(where, place, value.value);
+  }
+  template <class Number>
+  void change(std::string_view where, unsigned place, Number& value) {
+    const Number was = value;
+    value = static_cast<Number>(static_cast<std::uint64_t>(was) ^ 1);
+    EXPECT_NE(dmar::snapshot::describe(config_), before_) << where << ", field " << place;
+    value = was;
+    EXPECT_EQ(dmar::snapshot::describe(config_), before_);
+    ++changed;
+  }
+  dmar::unit_config& config_;
+  std::string before_;
+};
+
+// A field that is added to one of these structures does not compile here until it is named, too.
+TEST(snapshot, every_field_of_a_configuration_is_described) {
+  dmar::unit_config config = configuration();
+  field_changer fields(config);
+  auto& [name, caps, caches, timing, ports, protect_translated, protected_region_shift, hidden_write_buffer,
+         context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers] =
+      config;
+  EXPECT_EQ(name, config.name) << "which alone does not count";
+  fields.each("unit", ports, protect_translated, protected_region_shift, hidden_write_buffer,
+              context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers);
+  {
+    auto& [cap, ecap, host_address_width, version, output_range_check, entry_beats, caches_absent] = caps;
+    fields.each("capabilities", cap, ecap, host_address_width, version, output_range_check, entry_beats,
+                caches_absent);
+  }
+  {
+    auto& [context, iotlb, large_iotlb, large_pages_in_pieces, pml5, pml4, pdpe, pde] = caches;
+    fields.each("caches", context, iotlb, large_iotlb, large_pages_in_pieces, pml5, pml4, pdpe, pde);
+  }
+  {
+    auto& [lookup, requests, walkers, memory_interval, register_access, command, context_invalidation,
+           iotlb_global, iotlb_domain, iotlb_page, descriptor_fetch, descriptor_decode, queue_prefetch,
+           status_write, device_invalidation, device_timeout, fault_recording, event_message] = timing;
+    auto& [context_lookup, iotlb_lookup, structure_lookup] = lookup;
+    fields.each("times", context_lookup, iotlb_lookup, structure_lookup, requests, walkers, memory_interval,
+                register_access, command, context_invalidation, iotlb_global, iotlb_domain, iotlb_page,
+                descriptor_fetch, descriptor_decode, queue_prefetch, status_write, device_invalidation,
+                device_timeout, fault_recording, event_message);
+  }
+  EXPECT_EQ(fields.changed, 8U + 7 + 7 * 4 + 1 + 20);
+}
+
 TEST(snapshot, of_another_name_is_none_of_another_configuration) {
   machine from;
   auto config = configuration();

@@ -145,6 +145,34 @@ TEST(translation_requests, say_that_snooping_is_not_needed_only_where_the_unit_c
   }
 }
 
+TEST(translation_requests, to_read_only_are_given_no_right_to_write_where_the_part_heeds_them) {
+  for (const bool heeds : {false, true}) {
+    remap::capabilities caps = part();
+    caps.ecap.set_nwfs(heeds);
+    scene s(caps);
+    s.tables.map(nic, iova, frame);
+    s.tables.map(nic, iova + 0x1000, frame + 0x5000, read_only);
+    s.tables.map(nic, iova + 0x2000, frame + 0x9000, write_only);
+    s.tables.map(nic, iova + one_gb, one_gb * 5, read_write, 3);
+    const auto to_read = [&s](std::uint64_t address) {
+      return s.answer_for(spec::ats::question{address}.set_no_write(true).value);
+    };
+    EXPECT_EQ(to_read(iova), translation{}.set_read(true).set_write(!heeds).set_pages(frame, 0));
+    EXPECT_EQ(to_read(iova + 0x1000), s.answer_for(iova + 0x1000)) << "there was none to withhold";
+    EXPECT_EQ(to_read(iova + 0x2000), heeds ? translation{} : s.answer_for(iova + 0x2000));
+    EXPECT_EQ(to_read(iova + one_gb + two_mb),
+              translation{}.set_read(true).set_write(!heeds).set_pages(one_gb * 5, 18));
+    // The flag is no part of the address: the last translation of a page is asked for as the first.
+    EXPECT_EQ(to_read(iova + 0xff8), to_read(iova));
+    const std::uint64_t message = spec::interrupt_range_first;
+    EXPECT_EQ(to_read(message), heeds ? translation{} : s.answer_for(message));
+    // What was asked to read only is not kept so.
+    EXPECT_TRUE(s.answer_for(iova).write());
+    EXPECT_EQ(s.write(nic, iova).address, frame);
+    EXPECT_TRUE(s.faults.empty());
+  }
+}
+
 TEST(translation_requests, that_the_device_may_not_make_are_unsupported_and_a_fault) {
   scene s;
   s.tables.attach(disk, 4);

@@ -212,11 +212,19 @@ void fake_unit::look_at_queue() {
   while (at<reg::iqh>() != at<reg::iqt>() && !has(reg::fsts::iqe::mask) && !has(reg::fsts::ite::mask)) {
     const std::uint64_t where = base + at<reg::iqh>();
     const spec::invalidation_descriptor found{load(where), load(where + sizeof(std::uint64_t))};
+    if (unreadable_descriptors != 0) {
+      --unreadable_descriptors;
+      return queue_error(spec::queue_error::fetch_failed);
+    }
     if (wrong_descriptors != 0 && !found.is(spec::descriptor_type::wait)) {
       --wrong_descriptors;
-      return queue_event(reg::fsts::iqe::mask);
+      return queue_error(spec::queue_error::invalid_type);
     }
     if (found.is(spec::descriptor_type::wait)) {
+      if (lost_status_writes != 0) {
+        --lost_status_writes;
+        return queue_error(spec::queue_error::unknown);
+      }
       if (withhold.wait_status) return;
       if (std::exchange(unexpected_completion, false)) queue_event(reg::fsts::ice::mask);
       const spec::wait_descriptor wait(found);
@@ -230,6 +238,14 @@ void fake_unit::look_at_queue() {
     descriptors.push_back(found);
     at<reg::iqh>() = (at<reg::iqh>() + sizeof(found)) % spec::queue_bytes(0);
   }
+}
+
+// The cause stands in IQERCD where there is one. VT-d 10.4.29
+void fake_unit::queue_error(spec::queue_error why) {
+  const auto revision = reg::newest_revision(static_cast<std::uint32_t>(at<reg::version>()), extended);
+  if (reg::iqercd::layout.exists_in(revision, capability.value, extended.value))
+    at<reg::iqercd>() = reg::iqercd::iqei::of(static_cast<std::uint64_t>(why));
+  queue_event(reg::fsts::iqe::mask);
 }
 
 void fake_unit::queue_event(std::uint32_t bit) {

@@ -81,10 +81,12 @@ public:
   std::function<void(std::uint64_t address, std::uint32_t data)> store;
   std::vector<spec::invalidation_descriptor> descriptors; ///< of the queue, as they were executed
   unsigned wrong_descriptors = 0;                         ///< so many of the next ones are refused with IQE
-  unsigned timed_out_devices = 0;                         ///< so many of the next waits end in ITE instead
-  bool unexpected_completion = false;                     ///< the next wait finds ICE set
-  std::function<void()> after_clear;                      ///< called when software has cleared a fault record
-  std::vector<std::string> violations;                    ///< what a correct driver does not do
+  unsigned unreadable_descriptors = 0;                    ///< so many reads of the next ones fail
+  unsigned lost_status_writes = 0;     ///< so many of the next waits cannot write their status
+  unsigned timed_out_devices = 0;      ///< so many of the next waits end in ITE instead
+  bool unexpected_completion = false;  ///< the next wait finds ICE set
+  std::function<void()> after_clear;   ///< called when software has cleared a fault record
+  std::vector<std::string> violations; ///< what a correct driver does not do
   std::vector<std::pair<std::uint64_t, std::uint32_t>> messages; ///< fault events sent: address, data
 
 private:
@@ -101,6 +103,7 @@ private:
   void event();
   void send_event();
   void queue_event(std::uint32_t bit);
+  void queue_error(spec::queue_error why);
   void run_queue(std::uint64_t now_ns);
   void look_at_queue();
 

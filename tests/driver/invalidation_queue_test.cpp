@@ -211,7 +211,10 @@ TEST(driver_queue, a_refused_descriptor_is_replaced_and_the_queue_goes_on) {
   m.hw.forget_events();
   EXPECT_THAT(
       m.error_of(unit_step::queued_invalidation),
-      HasSubstr("the unit refuses the descriptor at IQH = 0x40, 0x0000000000000000 0x00000000000500e2"));
+      HasSubstr(
+          "the unit stopped at the descriptor at IQH = 0x40, 0x0000000000000000 0x00000000000500e2: the "
+          "unit has no IQERCD to say why; expected one that it knows and can read"));
+  EXPECT_EQ(count(m.hw, read_of<reg::iqercd>()), 0U) << "which came with revision 3";
   EXPECT_TRUE(
       in_order(m.hw, {queue_submitted(), answer<reg::fsts, reg::fsts::iqe>(1), read_of<reg::iqh>(),
                       store_to(unit.queue()->address() + 0x40), write_of<reg::fsts, reg::fsts::iqe>(1)}));
@@ -221,6 +224,71 @@ TEST(driver_queue, a_refused_descriptor_is_replaced_and_the_queue_goes_on) {
   EXPECT_EQ(reg::fsts::iqe::get(static_cast<std::uint32_t>(m.fake.at<reg::fsts>())), 0U);
   unit.invalidate_iotlb_domain(domain_id);
   EXPECT_EQ(m.fake.descriptors.size(), 4U) << "the next one works";
+}
+
+// --- What IQERCD tells, VT-d 10.4.29
+
+/// A unit of revision 3, which has the register.
+struct telling_unit : queue_unit {
+  telling_unit() { fake.at<reg::version>() = 0x30; }
+};
+
+TEST(driver_queue, the_cause_of_a_refusal_is_told_where_the_unit_tells_it) {
+  telling_unit m;
+  m.running();
+  m.fake.wrong_descriptors = 1;
+  EXPECT_THAT(m.error_of(unit_step::queued_invalidation),
+              HasSubstr("0x00000000000500e2: its type is not known (IQERCD.IQEI = 3); expected one that it "
+                        "knows"));
+  EXPECT_TRUE(m.fake.descriptors.at(0).is(descriptor_type::wait)) << "in its place";
+}
+
+TEST(driver_queue, a_descriptor_that_could_not_be_read_once_is_not_replaced) {
+  telling_unit m;
+  auto& unit = m.running();
+  m.fake.unreadable_descriptors = driver::invalidation_queue::most_tries - 1;
+  unit.invalidate_iotlb_domain(domain_id);
+  ASSERT_EQ(m.fake.descriptors.size(), 2U);
+  EXPECT_EQ(spec::iotlb_descriptor(m.fake.descriptors[0]).domain_id(), domain_id);
+  EXPECT_EQ(count(m.hw, log_line("the descriptor could not be read (IQERCD.IQEI = 2); it is let try again")),
+            driver::invalidation_queue::most_tries - 1);
+}
+
+TEST(driver_queue, a_descriptor_that_cannot_be_read_is_given_up_and_its_address_told) {
+  telling_unit m;
+  auto& unit = m.running();
+  m.fake.unreadable_descriptors = driver::invalidation_queue::most_tries;
+  const std::uint64_t start = m.hw.now_ns;
+  char address[32];
+  std::snprintf(address, sizeof address, "host address 0x%llx",
+                static_cast<unsigned long long>(unit.queue()->address() + 0x40));
+  const std::string told = m.error_of(unit_step::queued_invalidation);
+  EXPECT_THAT(told, HasSubstr("the unit stopped at the descriptor at IQH = 0x40"));
+  EXPECT_THAT(told, HasSubstr(address));
+  EXPECT_THAT(told, HasSubstr("the descriptor could not be read (IQERCD.IQEI = 2); tried 3 times, expected "
+                              "memory that the unit can reach"));
+  EXPECT_LT(m.hw.now_ns - start, m.options.timeout_ns) << "at once";
+  EXPECT_TRUE(m.fake.descriptors.empty());
+  // The next one lets it go on where it stood.
+  unit.invalidate_iotlb_domain(domain_id + 1);
+  ASSERT_EQ(m.fake.descriptors.size(), 4U);
+  EXPECT_EQ(spec::iotlb_descriptor(m.fake.descriptors[0]).domain_id(), domain_id);
+}
+
+TEST(driver_queue, a_wait_whose_status_could_not_be_written_is_let_try_again) {
+  for (const bool tells : {false, true}) {
+    queue_unit m;
+    if (tells) m.fake.at<reg::version>() = 0x30;
+    auto& unit = m.running();
+    m.fake.lost_status_writes = 1;
+    unit.invalidate_iotlb_domain(domain_id);
+    EXPECT_EQ(m.fake.descriptors.size(), 2U);
+    EXPECT_EQ(count(m.hw, log_line("the unit stopped at the wait at IQH = 0x50")), 1U);
+    m.fake.lost_status_writes = driver::invalidation_queue::most_tries;
+    EXPECT_THAT(m.error_of(unit_step::queued_invalidation),
+                HasSubstr(tells ? "no cause is given (IQERCD.IQEI = 0); tried 3 times"
+                                : "the unit has no IQERCD to say why; tried 3 times"));
+  }
 }
 
 TEST(driver_queue, clearing_iqe_leaves_other_bits_of_fsts_alone) {

@@ -23,13 +23,13 @@ protected:
     return number_from<std::uint64_t>(raw);
   }
   [[nodiscard]] std::uint64_t in_memory(std::uint64_t address) const {
-    return memory_.load<std::uint64_t>(address).value();
+    return ram.load<std::uint64_t>(address).value();
   }
-  sparse_memory memory_{mib};
+  sparse_memory ram{mib};
 };
 
 TEST_F(write_buffer_test, holds_a_write_until_it_is_drained) {
-  write_buffer buffer(memory_, 4);
+  write_buffer buffer(ram, 4);
   ASSERT_TRUE(write(buffer, 0x1000, 7));
   EXPECT_EQ(in_memory(0x1000), 0U);
   EXPECT_EQ(read(buffer, 0x1000), 7U);
@@ -41,10 +41,10 @@ TEST_F(write_buffer_test, holds_a_write_until_it_is_drained) {
 }
 
 TEST_F(write_buffer_test, drains_the_oldest_entry_only_when_it_is_full) {
-  write_buffer buffer(memory_, 2);
+  write_buffer buffer(ram, 2);
   write(buffer, 0x1000, 1);
   write(buffer, 0x2000, 2);
-  EXPECT_EQ(memory_.allocated_pages(), 0U);
+  EXPECT_EQ(ram.allocated_pages(), 0U);
   write(buffer, 0x3000, 3);
   EXPECT_EQ(in_memory(0x1000), 1U);
   EXPECT_EQ(in_memory(0x2000), 0U);
@@ -54,7 +54,7 @@ TEST_F(write_buffer_test, drains_the_oldest_entry_only_when_it_is_full) {
 }
 
 TEST_F(write_buffer_test, merges_writes_to_one_line_into_one_entry) {
-  write_buffer buffer(memory_, 2);
+  write_buffer buffer(ram, 2);
   write(buffer, 0x1000, 1, 1);
   write(buffer, 0x2000, 2, 2);
   write(buffer, 0x1008, 3, 3);
@@ -71,9 +71,9 @@ TEST_F(write_buffer_test, merges_writes_to_one_line_into_one_entry) {
 }
 
 TEST_F(write_buffer_test, writes_only_the_bytes_it_was_given) {
-  write_buffer buffer(memory_, 2);
-  ASSERT_TRUE(memory_.store<std::uint64_t>(0x1000, ~std::uint64_t{0}));
-  ASSERT_TRUE(memory_.store<std::uint64_t>(0x1038, ~std::uint64_t{0}));
+  write_buffer buffer(ram, 2);
+  ASSERT_TRUE(ram.store<std::uint64_t>(0x1000, ~std::uint64_t{0}));
+  ASSERT_TRUE(ram.store<std::uint64_t>(0x1038, ~std::uint64_t{0}));
   ASSERT_TRUE(buffer.write(0x1002, bytes_from(std::uint16_t{0}), {1, 0}));
   ASSERT_TRUE(buffer.write(0x103f, bytes_from(std::uint8_t{0}), {2, 0}));
   buffer.drain(drain_cause::command);
@@ -82,7 +82,7 @@ TEST_F(write_buffer_test, writes_only_the_bytes_it_was_given) {
 }
 
 TEST_F(write_buffer_test, keeps_the_stamp_of_a_word_that_a_later_write_back_carries_unchanged) {
-  write_buffer buffer(memory_, 2);
+  write_buffer buffer(ram, 2);
   write(buffer, 0x1000, 1, 5);
   line_content whole;
   whole.put(8, bytes_from(std::uint64_t{2}), {6, 60});
@@ -94,9 +94,9 @@ TEST_F(write_buffer_test, keeps_the_stamp_of_a_word_that_a_later_write_back_carr
 }
 
 TEST_F(write_buffer_test, lays_what_waits_over_memory_in_a_coherent_read) {
-  write_buffer buffer(memory_, 4);
-  ASSERT_TRUE(memory_.store<std::uint64_t>(0x1038, 0x1111111111111111));
-  ASSERT_TRUE(memory_.store<std::uint64_t>(0x1040, 0x2222222222222222));
+  write_buffer buffer(ram, 4);
+  ASSERT_TRUE(ram.store<std::uint64_t>(0x1038, 0x1111111111111111));
+  ASSERT_TRUE(ram.store<std::uint64_t>(0x1040, 0x2222222222222222));
   write(buffer, 0x1040, 0x3333333333333333);
   write(buffer, 0x0ff8, 0x4444444444444444);
   std::array<std::byte, 8> raw{};
@@ -106,7 +106,7 @@ TEST_F(write_buffer_test, lays_what_waits_over_memory_in_a_coherent_read) {
 }
 
 TEST_F(write_buffer_test, gives_way_to_a_device_write_in_order) {
-  write_buffer buffer(memory_, 4);
+  write_buffer buffer(ram, 4);
   write(buffer, 0x1000, 1);
   write(buffer, 0x2000, 2);
   write(buffer, 0x3000, 3);
@@ -120,7 +120,7 @@ TEST_F(write_buffer_test, gives_way_to_a_device_write_in_order) {
 }
 
 TEST_F(write_buffer_test, is_no_delay_when_it_has_no_entries) {
-  write_buffer buffer(memory_, 0);
+  write_buffer buffer(ram, 0);
   ASSERT_TRUE(write(buffer, 0x1000, 7));
   EXPECT_EQ(in_memory(0x1000), 7U);
   EXPECT_FALSE(buffer.present());
@@ -128,7 +128,7 @@ TEST_F(write_buffer_test, is_no_delay_when_it_has_no_entries) {
 }
 
 TEST_F(write_buffer_test, refuses_what_is_no_memory) {
-  write_buffer buffer(memory_, 2);
+  write_buffer buffer(ram, 2);
   std::array<std::byte, 8> raw{};
   EXPECT_FALSE(write(buffer, mib, 1));
   EXPECT_FALSE(buffer.read(mib - 4, raw));

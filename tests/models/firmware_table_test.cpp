@@ -210,5 +210,15 @@ TEST(board, advertises_device_tlbs_only_with_the_queue_that_invalidates_them) {
   EXPECT_TRUE(advertised(real).dt());
 }
 
+TEST(board, advertises_the_no_write_flag_only_with_device_tlbs) {
+  spec::ecap real;
+  real.set_nwfs(true);
+  std::vector<std::string> masked;
+  EXPECT_FALSE(advertised(real, &masked).nwfs());
+  EXPECT_EQ(masked, std::vector<std::string>{"NWFS"});
+  real.set_qi(true).set_dt(true);
+  EXPECT_TRUE(advertised(real).nwfs());
+}
+
 } // namespace
 } // namespace vtd::models

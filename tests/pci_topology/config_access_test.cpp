@@ -11,7 +11,6 @@
 namespace vtd::pci_topology {
 namespace {
 
-using spec::source_id;
 using test::bdf;
 using scene = test::pci_machine;
 

@@ -43,16 +43,18 @@ constexpr std::uint64_t new_frame = 0x72'0000;
 constexpr std::uint64_t queue = 0x90'0000;
 constexpr std::uint64_t status_word = 0x80'0000;
 
-pci_topology::topology_description machine_with_ats() {
+pci_topology::topology_description machine_with_ats(bool no_write) {
   pci_topology::topology_description out = machine();
-  out.functions[0].children[0].capabilities.push_back(
-      {.kind = capability_kind::address_translation_services, .offset = 0x100, .queue_depth = 4});
+  out.functions[0].children[0].capabilities.push_back({.kind = capability_kind::address_translation_services,
+                                                       .offset = 0x100,
+                                                       .queue_depth = 4,
+                                                       .no_write = no_write});
   return out;
 }
 
 dmar::unit_config unit_with_device_tlb(engine::cycle memory_interval) {
   remap::capabilities caps = wide_part();
-  caps.ecap.set_dt(true).set_qi(true);
+  caps.ecap.set_dt(true).set_qi(true).set_nwfs(true);
   dmar::unit_config out = config_of(caps);
   out.timing.device_timeout = 100'000;
   out.timing.memory_interval = memory_interval;
@@ -62,8 +64,9 @@ dmar::unit_config unit_with_device_tlb(engine::cycle memory_interval) {
 class scene : public sc_core::sc_module, public dmar::fault_observer {
 public:
   explicit scene(bool wired = true, const platform::memory_timing& timing = {},
-                 engine::cycle memory_interval = 1, const sc_core::sc_module_name& name = "scene")
-      : sc_module(name), pci(machine_with_ats()), wheel("wheel", engine::clock{period}),
+                 engine::cycle memory_interval = 1, bool no_write = false,
+                 const sc_core::sc_module_name& name = "scene")
+      : sc_module(name), pci(machine_with_ats(no_write)), wheel("wheel", engine::clock{period}),
         store(std::uint64_t{1} << 32), path(store, {}), tables(words),
         unit("unit", wheel, unit_with_device_tlb(memory_interval)), ram("memory", path, timing, 1),
         sink("sink", 1), router("router", 1, 1), cpu("cpu"),
@@ -242,6 +245,20 @@ TEST(ats, a_translation_of_the_device_is_stale_until_the_device_is_told) {
     EXPECT_EQ(s.load_word(old_frame), 0x2222U);
     EXPECT_EQ(s.load_word(new_frame), 0x3333U);
     EXPECT_EQ(s.counts().invalidations, 1U);
+  });
+}
+
+TEST(ats, a_device_that_asks_to_read_only_asks_again_when_it_writes) {
+  scene s(true, {}, 1, true);
+  in_thread([&] {
+    s.start();
+    EXPECT_TRUE(s.fill(0x1111));
+    EXPECT_EQ(s.load_word(old_frame), 0x1111U);
+    EXPECT_EQ(s.counts().questions, 3U) << "the ring to read, the data to write, the ring to write";
+    EXPECT_EQ(s.kept(), 2U);
+    EXPECT_TRUE(s.fill(0x2222));
+    EXPECT_EQ(s.counts().questions, 3U) << "now it may write";
+    EXPECT_EQ(s.counts().denied, 0U);
   });
 }
 

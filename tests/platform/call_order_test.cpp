@@ -19,13 +19,8 @@ constexpr unsigned mapped_pages = 48;
 constexpr unsigned agents = 3;
 
 dmar::unit_config busy_part() {
-  dmar::unit_config out;
-  out.caps = small_part();
-  out.caps.cap.set_rwbf(false);
-  out.caches = small_caches();
-  out.timing.lookup = {1, 2, 1};
+  dmar::unit_config out = config_of(plain_part());
   out.timing.requests = 4; // fewer than there is traffic for, so that ports wait for each other
-  out.timing.walkers = 2;
   out.ports = 1 + agents;
   return out;
 }

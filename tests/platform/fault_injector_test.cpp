@@ -30,16 +30,7 @@ constexpr auto read = tlm::TLM_READ_COMMAND;
 constexpr auto write = tlm::TLM_WRITE_COMMAND;
 constexpr engine::picoseconds ns = 1000;
 
-dmar::unit_config config() {
-  dmar::unit_config out;
-  out.caps = small_part();
-  out.caps.cap.set_rwbf(false);
-  out.caches = small_caches();
-  out.timing.lookup = {1, 2, 1};
-  out.timing.requests = 8;
-  out.timing.walkers = 2;
-  return out;
-}
+dmar::unit_config config() { return config_of(plain_part()); }
 
 /// A unit whose memory and registers can be made to err.
 struct faulty_world : platform_world {

@@ -31,8 +31,7 @@ constexpr engine::picoseconds us = 1'000'000;
 
 dmar::unit_config config() {
   dmar::unit_config out;
-  out.caps = small_part();
-  out.caps.cap.set_rwbf(false);
+  out.caps = plain_part();
   // Of revision 3, which says why the queue stopped (IQERCD).
   out.caps.version = 0x30;
   out.caps.ecap.set_qi(true).set_smts(true);

@@ -5,30 +5,18 @@
 #include "vtd/platform/remapping_unit.h"
 
 #include "support/platform_world.h"
+#include "support/tlm_probe.h"
 
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 namespace vtd::test {
 namespace {
-
-using bytes = std::vector<unsigned char>;
 
 constexpr std::uint64_t iova = 0x40000000;
 constexpr std::uint64_t frame = 0x7000000;
 constexpr std::uint64_t unmapped = 0x51230000;
 
-dmar::unit_config config() {
-  dmar::unit_config out;
-  out.caps = small_part();
-  out.caps.cap.set_rwbf(false);
-  out.caches = small_caches();
-  out.timing.lookup = {1, 2, 1};
-  out.timing.requests = 8;
-  out.timing.walkers = 2;
-  return out;
-}
+dmar::unit_config config() { return config_of(plain_part()); }
 
 struct scene : platform_world {
   explicit scene(const dmar::unit_config& what = config()) : platform_world(what) {
@@ -36,12 +24,6 @@ struct scene : platform_world {
     tables.map(nic, iova, frame);
   }
 };
-
-bytes pattern(std::size_t count, unsigned char first = 1) {
-  bytes out(count);
-  std::iota(out.begin(), out.end(), first);
-  return out;
-}
 
 constexpr auto read = tlm::TLM_READ_COMMAND;
 constexpr auto write = tlm::TLM_WRITE_COMMAND;

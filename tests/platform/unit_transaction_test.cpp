@@ -21,15 +21,7 @@ constexpr std::uint64_t address = 0x40000000;
 constexpr auto read = tlm::TLM_READ_COMMAND;
 constexpr auto write = tlm::TLM_WRITE_COMMAND;
 
-dmar::unit_config config() {
-  dmar::unit_config out;
-  out.caps = small_part();
-  out.caches = small_caches();
-  out.timing.lookup = {1, 2, 1};
-  out.timing.requests = 8;
-  out.timing.walkers = 2;
-  return out;
-}
+dmar::unit_config config() { return config_of(small_part()); }
 
 /// The sockets of a unit that no test here uses.
 struct unit_ends final : sc_core::sc_module {
@@ -284,15 +276,17 @@ TEST(unit_transaction, a_message_waits_until_the_interrupt_of_a_device_is_taken)
 
 TEST(unit_transaction, a_phase_of_something_that_is_not_under_way_is_an_error_that_names_the_unit) {
   scene s;
-  std::string said;
   in_thread([&] {
     s.memory.completes = true;
     tlm::tlm_generic_payload& whole = s.request(address);
     s.device.send(whole);
     wait_ps(20 * period);
-    sc_core::sc_report_handler::set_actions(sc_core::SC_ERROR, sc_core::SC_DO_NOTHING);
+    sc_core::sc_report_handler::set_actions(sc_core::SC_ERROR, sc_core::SC_CACHE_REPORT);
     s.memory.respond(whole, tlm::END_REQ);
     EXPECT_EQ(sc_core::sc_report_handler::get_count(sc_core::SC_ERROR), 1);
+    const sc_core::sc_report* const said = sc_core::sc_report_handler::get_cached_report();
+    ASSERT_NE(said, nullptr);
+    EXPECT_NE(std::string(said->get_msg()).find(s.unit.name()), std::string::npos) << said->get_msg();
   });
 }
 

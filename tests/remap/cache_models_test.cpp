@@ -161,9 +161,9 @@ TEST_P(cache_models, agree_over_random_programs) {
         ASSERT_EQ(*value, *set.find(tag));
       }
     } else {
-      const int* value = nullptr;
       const bool quick = what < 80;
-      if (quick && (value = c.find_recent({tag})) != nullptr) c.count_hit();
+      const int* value = quick ? c.find_recent({tag}) : nullptr;
+      if (value != nullptr) c.count_hit();
       if (value == nullptr) value = c.lookup({tag});
       ASSERT_EQ(value != nullptr, set.find(tag) != nullptr) << "step " << step;
       ++(value != nullptr ? counted.hits : counted.misses);

@@ -4,6 +4,7 @@
 
 #include "vtdsim/machine_adapter.h"
 
+#include "vtd/check/device_tlb_checker.h"
 #include "vtd/driver/dmar_parser.h"
 #include "vtd/driver/driver.h"
 #include "vtd/models/board_loader.h"
@@ -41,6 +42,10 @@ public:
         machine_("machine", board_, vtd::models::load_preset(board_.preset, directories_), 1),
         adapter_(machine_, 0x2000000, 0x8000000, [this](const std::string& line) { log += line + '\n'; }),
         hardware_(adapter_.access()), options_(options), forget_(forget) {
+    auto& unit = machine_.unit(machine_.unit_of(nic)).hardware();
+    checker_ = std::make_unique<vtd::check::device_tlb_checker>(unit.config(), machine_.stores(), findings,
+                                                                patience);
+    unit.set_observer(checker_.get());
     // The driver finds the table's bytes by itself elsewhere.
     parsed_ = vtd::driver::parse_dmar(vtd::models::generate_dmar(board_));
   }
@@ -53,7 +58,11 @@ public:
     });
     sc_core::sc_start();
     machine_.cpu().rethrow();
+    checker_->finish(machine_.wheel().wheel().now());
   }
+  ~scene() { machine_.unit(machine_.unit_of(nic)).hardware().set_observer(nullptr); }
+  scene(const scene&) = delete;
+  scene& operator=(const scene&) = delete;
   vtd::driver::domain& guest() {
     auto& domain = driver_->create_domain("guest");
     driver_->map(domain, ring, ring_frame, page);
@@ -68,19 +77,25 @@ public:
   }
   /// The device writes a word to its data page: did it work?
   bool fill(std::uint64_t value) {
+    const std::uint32_t errors = endpoint().read(dma_engine::reg::errors);
+    begin_fill(value, 8);
+    finish_fill();
+    return endpoint().read(dma_engine::reg::errors) == errors;
+  }
+  void begin_fill(std::uint64_t value, std::uint32_t length) {
     auto& device = endpoint();
     const std::uint32_t at = device.read(dma_engine::reg::tail);
-    const std::uint32_t errors = device.read(dma_engine::reg::errors);
     const std::uint64_t place = ring_frame + at * sizeof(descriptor);
     hardware_.store64(
         place, descriptor::operation_field::of(static_cast<std::uint64_t>(dma_engine::operation::fill)) |
-                   descriptor::length_field::of(8));
+                   descriptor::length_field::of(length));
     hardware_.store64(place + offsetof(descriptor, source), value);
     hardware_.store64(place + offsetof(descriptor, destination), data);
     device.write(dma_engine::reg::tail, at + 1);
-    while ((device.read(dma_engine::reg::status) & dma_engine::busy) != 0)
+  }
+  void finish_fill() {
+    while ((endpoint().read(dma_engine::reg::status) & dma_engine::busy) != 0)
       hardware_.delay_ns(100);
-    return device.read(dma_engine::reg::errors) == errors;
   }
   void wait() { hardware_.delay_ns(10000); }
   std::uint64_t word() { return hardware_.load64(data_frame); }
@@ -90,6 +105,9 @@ public:
   }
 
   std::string log;
+  vtd::check::finding_log findings;
+  /// Of the checker, in cycles: well above what the driver takes.
+  static constexpr vtd::engine::cycle patience = 20'000;
 
 private:
   vtd::models::board load(const std::function<void(vtd::models::board&)>& change) {
@@ -106,6 +124,7 @@ private:
   vtd::driver::omit forget_;
   vtd::driver::dmar_info parsed_;
   std::unique_ptr<vtd::driver::driver> driver_;
+  std::unique_ptr<vtd::check::device_tlb_checker> checker_;
 };
 
 TEST(ats_on_machine, the_driver_enables_it_where_unit_function_and_table_allow_it) {
@@ -158,6 +177,26 @@ TEST(ats_on_machine, a_page_taken_back_is_out_of_reach) {
     EXPECT_EQ(s.word(), 0x1111U);
     EXPECT_TRUE(driver.faults().empty()) << "the device was told, and does not try";
   });
+  EXPECT_TRUE(s.findings.empty()) << render(s.findings);
+}
+
+TEST(ats_on_machine, a_device_that_goes_on_while_pages_come_and_go_is_no_finding) {
+  scene s;
+  s.run([&](vtd::driver::driver& driver) {
+    auto& guest = s.guest();
+    driver.attach(guest, {0, nic});
+    s.start_device();
+    for (std::uint64_t round = 0; round < 8; ++round) {
+      s.begin_fill(round, 4096);
+      driver.unmap(guest, data, page);
+      driver.map(guest, data, data_frame + (round % 2) * page, page);
+      s.finish_fill();
+      for (unsigned i = 0; i < 10; ++i)
+        s.wait();
+    }
+    driver.detach({0, nic});
+  });
+  EXPECT_TRUE(s.findings.empty()) << render(s.findings);
 }
 
 TEST(ats_on_machine, a_driver_that_forgets_the_device_leaves_the_page_in_its_reach) {
@@ -175,7 +214,17 @@ TEST(ats_on_machine, a_driver_that_forgets_the_device_leaves_the_page_in_its_rea
     EXPECT_EQ(s.statistics().device_invalidations, 0U);
     EXPECT_TRUE(s.fill(0x2222));
     EXPECT_EQ(s.word(), 0x2222U) << "memory that is not the guest's any more";
+    for (unsigned i = 0; i < 10; ++i)
+      s.wait();
+    EXPECT_TRUE(s.fill(0x3333));
   });
+  ASSERT_EQ(s.findings.size(), 1U) << render(s.findings);
+  const auto& found = s.findings.findings()[0];
+  EXPECT_EQ(found.rule(), "device-tlb.stale");
+  EXPECT_EQ(found.find("device"), "01:00.0");
+  EXPECT_EQ(found.find("input page"), "0x40100000");
+  EXPECT_EQ(found.find("tables say"), "not mapped");
+  EXPECT_EQ(found.find("forgotten"), "device-TLB invalidation of 01:00.0 for 0x40100000");
 }
 
 TEST(ats_on_machine, a_function_taken_back_translates_no_more) {

@@ -23,7 +23,8 @@ constexpr std::uint64_t page = spec::page_size;
 
 /// A machine with a queue, and a guest with two pages mapped and one of them cached.
 struct queue_machine {
-  queue_machine() : s("synthetic-wide", options()) {}
+  /// `tells`: its units say why their queue stopped (IQERCD, revision 3).
+  explicit queue_machine(bool tells = false) : s("synthetic-wide", options(tells)) {}
   void run(const std::function<void(driver::driver&, driver::domain&)>& body) {
     s.run([&](driver::driver& d) {
       d.start();
@@ -47,8 +48,14 @@ struct queue_machine {
   machine_scene s;
 
 private:
-  static scene_options options() {
+  static scene_options options(bool tells) {
     scene_options out;
+    if (tells) {
+      out.change_board = [](models::board& board) {
+        for (models::unit_description& unit : board.units)
+          unit.version.value = 0x30;
+      };
+    }
     out.injectors = true;
     out.driving.unit.timeout_ns = 200'000;
     // One invalidation, one wait.
@@ -61,7 +68,43 @@ TEST(injected_queue_faults, a_fetch_error_is_told_with_the_descriptors_place) {
   queue_machine m;
   m.run([&](driver::driver& d, driver::domain& guest) {
     m.inject({.of = access_class::queue_fetch, .count = 1});
-    EXPECT_THAT(m.unmap(d, guest), HasSubstr("the unit refuses the descriptor at IQH"));
+    const std::string told = m.unmap(d, guest);
+    EXPECT_THAT(told, HasSubstr("the unit stopped at the descriptor at IQH"));
+    EXPECT_THAT(told, HasSubstr("no IQERCD to say why; expected one that it knows and can read"));
+  });
+}
+
+TEST(injected_queue_faults, a_fetch_that_failed_once_is_tried_again_where_the_unit_says_that_it_failed) {
+  queue_machine m(true);
+  m.run([&](driver::driver& d, driver::domain& guest) {
+    m.inject({.of = access_class::queue_fetch, .count = 1});
+    EXPECT_EQ(m.unmap(d, guest), "");
+    EXPECT_FALSE(m.s.read(nic, iova)) << "the invalidation was done";
+    EXPECT_THAT(m.s.log,
+                HasSubstr("the descriptor could not be read (IQERCD.IQEI = 2); it is let try again"));
+  });
+}
+
+TEST(injected_queue_faults, a_fetch_that_fails_always_is_given_up_with_its_cause) {
+  queue_machine m(true);
+  m.run([&](driver::driver& d, driver::domain& guest) {
+    m.inject({.of = access_class::queue_fetch});
+    EXPECT_THAT(
+        m.unmap(d, guest),
+        HasSubstr("the descriptor could not be read (IQERCD.IQEI = 2); tried 3 times, expected memory "
+                  "that the unit can reach"));
+  });
+}
+
+TEST(injected_queue_faults, a_status_write_that_failed_once_is_tried_again) {
+  queue_machine m;
+  m.run([&](driver::driver& d, driver::domain& guest) {
+    m.inject({.of = access_class::status_write, .count = 1});
+    EXPECT_EQ(m.unmap(d, guest), "");
+    EXPECT_FALSE(m.s.read(nic, iova));
+    EXPECT_THAT(m.s.log, HasSubstr("the unit stopped at the wait at IQH"));
+    d.unmap(guest, iova + page, page);
+    EXPECT_FALSE(m.s.read(nic, iova + page)) << "the queue is whole";
   });
 }
 

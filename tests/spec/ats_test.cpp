@@ -16,6 +16,13 @@ TEST(ats, a_translation_has_its_fields_where_pcie_puts_them) {
   EXPECT_EQ(translation{}.set_pages(0x12345678, 0).value, 0x12345000U);
 }
 
+TEST(ats, a_question_is_an_address_with_no_write_in_bit_0) {
+  EXPECT_EQ(question{0x12345000}.set_no_write(true).value, 0x12345001U);
+  EXPECT_TRUE(question{1}.no_write());
+  EXPECT_FALSE(question{0x12345ffe}.no_write());
+  EXPECT_EQ(question{0x12345fff}.address(), 0x12345000U);
+}
+
 TEST(ats, the_size_of_a_range_stands_in_the_low_end_of_its_address) {
   // 8 KB: S with bit 12 clear; 16 KB: bit 12 set, 13 clear; 2 MB: bits 12 to 19 set, 20 clear.
   EXPECT_EQ(translation{}.set_pages(0x8000'0000, 1).value, 0x8000'0800U);

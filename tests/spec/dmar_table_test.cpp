@@ -192,7 +192,7 @@ TEST(device_scope, has_its_fields_where_the_specification_puts_them) {
 
 TEST(structure_type, is_printed_by_its_acpi_name) {
   constexpr std::string_view names[] = {"DRHD", "RMRR", "ATSR", "RHSA", "ANDD", "SATC", "SIDP", "unknown"};
-  for (std::uint16_t type = 0; type < std::size(names); ++type)
+  for (std::size_t type = 0; type < std::size(names); ++type)
     EXPECT_EQ(to_string(static_cast<structure_type>(type)), names[type]);
   EXPECT_EQ(to_string(structure_type::drhd), "DRHD");
   EXPECT_EQ(to_string(structure_type::rmrr), "RMRR");
@@ -207,7 +207,7 @@ TEST(structure_type, is_printed_by_its_acpi_name) {
 TEST(scope_type, is_printed_by_what_it_names) {
   constexpr std::string_view names[] = {"unknown", "endpoint",    "bridge", "ioapic",
                                         "hpet",    "acpi-device", "unknown"};
-  for (std::uint8_t type = 0; type < std::size(names); ++type)
+  for (std::size_t type = 0; type < std::size(names); ++type)
     EXPECT_EQ(to_string(static_cast<scope_type>(type)), names[type]);
   EXPECT_EQ(to_string(scope_type::pci_endpoint), "endpoint");
   EXPECT_EQ(to_string(scope_type::pci_sub_hierarchy), "bridge");

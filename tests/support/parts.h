@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "vtd/dmar/config.h"
 #include "vtd/remap/config.h"
 #include "vtd/spec/address.h"
 
@@ -18,6 +19,13 @@ inline constexpr spec::source_id disk = spec::source_id::from_bdf(0, 0x1f, 2);
   caps.cap.set_dwd(true).set_drd(true).set_plmr(true).set_phmr(true);
   caps.ecap.set_iro(0x10);
   caps.host_address_width = 36;
+  return caps;
+}
+
+/// The same without a write buffer, so that invalidations take exactly their own cycles.
+[[nodiscard]] inline remap::capabilities plain_part() {
+  remap::capabilities caps = small_part();
+  caps.cap.set_rwbf(false);
   return caps;
 }
 
@@ -40,6 +48,17 @@ inline constexpr spec::source_id disk = spec::source_id::from_bdf(0, 0x1f, 2);
   shapes.pdpe = {4, 0, remap::replacement::lru, 1};
   shapes.pde = {4, 0, remap::replacement::lru, 1};
   return shapes;
+}
+
+/// Small caches, eight requests and two walks at once.
+[[nodiscard]] inline dmar::unit_config config_of(const remap::capabilities& caps) {
+  dmar::unit_config config;
+  config.caps = caps;
+  config.caches = small_caches();
+  config.timing.lookup = {1, 2, 1};
+  config.timing.requests = 8;
+  config.timing.walkers = 2;
+  return config;
 }
 
 } // namespace vtd::test

@@ -64,15 +64,13 @@ public:
                             std::uint64_t host) const {
     if (!enabled_at(admission)) return host == access.address;
     if (host >> config_.caps.host_address_width != 0 || spec::in_interrupt_range(host)) return false;
-    for (const context& mine : contexts(access.source, last_context_invalidation(start))) {
-      if (mine.alive_until < last_selective(access.source, domain_of(mine), start)) continue;
-      if (mine.entry.translation_type() == spec::translation_type::pass_through) {
-        if (config_.caps.ecap.pt() && host == access.address) return true;
-      } else if (fits(mine, access.address) && reaches(domain_of(mine), access, start, host)) {
-        return true;
-      }
-    }
-    return false;
+    const auto mine = contexts(access.source, last_context_invalidation(start));
+    return std::any_of(mine.begin(), mine.end(), [&](const context& one) {
+      if (one.alive_until < last_selective(access.source, domain_of(one), start)) return false;
+      if (one.entry.translation_type() == spec::translation_type::pass_through)
+        return config_.caps.ecap.pt() && host == access.address;
+      return fits(one, access.address) && reaches(domain_of(one), access, start, host);
+    });
   }
 
 private:

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +21,13 @@
 namespace vtd::test {
 
 using bytes = std::vector<unsigned char>;
+
+/// `first`, `first` + 1 and so on.
+[[nodiscard]] inline bytes pattern(std::size_t count, unsigned char first = 1) {
+  bytes out(count);
+  std::iota(out.begin(), out.end(), first);
+  return out;
+}
 
 /// Runs `body` as a SystemC thread, then ends the simulation. Once a process.
 inline void in_thread(std::function<void()> body) {

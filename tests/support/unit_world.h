@@ -13,16 +13,6 @@
 
 namespace vtd::test {
 
-[[nodiscard]] inline dmar::unit_config config_of(const remap::capabilities& caps) {
-  dmar::unit_config config;
-  config.caps = caps;
-  config.caches = small_caches();
-  config.timing.lookup = {1, 2, 1};
-  config.timing.requests = 8;
-  config.timing.walkers = 2;
-  return config;
-}
-
 /// A unit with everything round it that it needs, without SystemC: memory that answers after fixed times, and
 /// a diary of what left the unit in which cycle.
 class unit_world : public dmar::unit_ports, public dmar::fault_observer {

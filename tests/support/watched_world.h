@@ -5,6 +5,7 @@
 #include "support/unit_world.h"
 #include "vtd/host/fault_plan.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -237,10 +238,9 @@ private:
   }
 
   [[nodiscard]] bool status_expected(std::uint64_t address, std::uint32_t data) const {
-    for (const spec::wait_descriptor& each : waits_) {
-      if (each.status_write() && each.status_address() == address && each.status_data() == data) return true;
-    }
-    return false;
+    return std::any_of(waits_.begin(), waits_.end(), [&](const spec::wait_descriptor& each) {
+      return each.status_write() && each.status_address() == address && each.status_data() == data;
+    });
   }
   void store_status(std::uint64_t address, std::uint32_t data) {
     const std::uint64_t at = address & ~std::uint64_t{sizeof(std::uint64_t) - 1};

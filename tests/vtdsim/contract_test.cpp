@@ -100,7 +100,7 @@ TEST_F(contract, the_dma_check_and_every_sweep_point_are_complete) {
 }
 
 TEST_F(contract, json_with_a_file_writes_the_same_document_there_and_leaves_stdout_to_people) {
-  const std::string file = (scratch_ / "run.json").string();
+  const std::string file = (scratch / "run.json").string();
   const outcome got = run("run --pages 2 --json=" + file);
   EXPECT_EQ(got.status, 0);
   EXPECT_FALSE(json::accept(got.out));
@@ -122,13 +122,13 @@ TEST_F(contract, every_board_of_the_list_has_every_key) {
     EXPECT_TRUE(is_count(board["units"])) << board;
     EXPECT_TRUE(matches(board["confidence"], "measured|documented|derived|assumed")) << board;
   }
-  const std::string file = (scratch_ / "boards.json").string();
+  const std::string file = (scratch / "boards.json").string();
   EXPECT_EQ(run("boards --json=" + file).out, "");
   EXPECT_EQ(json::parse(contents(file)), boards);
 }
 
 TEST_F(contract, a_decoded_table_has_every_key) {
-  const std::string table = (scratch_ / "table").string();
+  const std::string table = (scratch / "table").string();
   ASSERT_EQ(run("dmar --board dq35jo -o " + table).status, 0);
   const json t = json::parse(run("dmar --decode " + table + " --json").out);
   EXPECT_EQ(t.items().begin().key(), "schema");
@@ -154,7 +154,7 @@ TEST_F(contract, a_decoded_table_has_every_key) {
 }
 
 TEST_F(contract, a_warning_of_a_decoded_table_has_its_offset_and_says_what) {
-  const std::string table = (scratch_ / "table").string();
+  const std::string table = (scratch / "table").string();
   ASSERT_EQ(run("dmar --board dq35jo -o " + table).status, 0);
   // A first structure of a type that nobody knows; the checksum in byte 9 is made to fit.
   std::string bytes = contents(table);

@@ -42,7 +42,7 @@ protected:
     return r;
   }
   [[nodiscard]] std::string state_of(const std::string& name) const {
-    const json boards = json::parse(run("--data " + scratch_.string() + " boards --json").out);
+    const json boards = json::parse(run("--data " + scratch.string() + " boards --json").out);
     for (const json& b : boards) {
       if (b["name"] == name) return b["vtd"];
     }
@@ -56,21 +56,21 @@ TEST_F(machines, without_a_unit_run_and_dump_and_have_no_table) {
   const outcome dump = run("dump --board " + file);
   EXPECT_EQ(dump.status, 0);
   EXPECT_NE(dump.out.find("the board has no remapping unit"), std::string::npos) << dump.out;
-  expect_refused("dmar --board " + file + " -o " + (scratch_ / "t").string(), "has no remapping unit");
+  expect_refused("dmar --board " + file + " -o " + (scratch / "t").string(), "has no remapping unit");
 }
 
 TEST_F(machines, with_vtd_off_look_as_each_board_really_did) {
   const outcome intel = run("run --pages 2 --board dq35jo --set bios.vtd=off");
   EXPECT_EQ(intel.status, 0);
   EXPECT_NE(intel.out.find("DMAR: no DMAR table"), std::string::npos) << intel.out;
-  expect_refused("dmar --board dq35jo --set bios.vtd=off -o " + (scratch_ / "t").string(),
+  expect_refused("dmar --board dq35jo --set bios.vtd=off -o " + (scratch / "t").string(),
                  "shows no DMAR table with VT-d off");
   // HP's firmware leaves the table, and the registers are dead.
   const outcome hp = run("run --pages 2 --board dc7800 --set bios.vtd=off");
   EXPECT_EQ(hp.status, 0);
   EXPECT_NE(hp.out.find("firmware: DMAR table at"), std::string::npos) << hp.out;
   EXPECT_NE(hp.out.find("0xfed90000: probe: [Firmware Bug]"), std::string::npos) << hp.out;
-  EXPECT_EQ(run("dmar --board dc7800 --set bios.vtd=off -o " + (scratch_ / "t").string()).status, 0);
+  EXPECT_EQ(run("dmar --board dc7800 --set bios.vtd=off -o " + (scratch / "t").string()).status, 0);
   // Dell's has a table of another name.
   const std::string dell = board("dq35jo", [](json& b) { b["vtd_off"] = "renamed_table"; });
   (void)untranslated("--board " + dell + " --set bios.vtd=off");
@@ -98,7 +98,7 @@ TEST_F(machines, whose_device_no_unit_covers_run_and_say_who_is_behind_none) {
   EXPECT_EQ(r["translation_off"], "no usable remapping unit covers 01:00.0");
   EXPECT_EQ(r["units"][0]["requests"], 0) << "its requests go past the unit";
   EXPECT_EQ(r["units"][0]["translation_enabled"], true) << "which works for others";
-  const std::string report = (scratch_ / "report").string();
+  const std::string report = (scratch / "report").string();
   ASSERT_EQ(run("run --pages 1 --board " + file + " --report " + report).status, 0);
   const std::string page = contents(report + "/index.html");
   const std::size_t none = page.find("<h3>no unit</h3>");
@@ -108,7 +108,7 @@ TEST_F(machines, whose_device_no_unit_covers_run_and_say_who_is_behind_none) {
 }
 
 TEST_F(machines, are_listed_as_on_off_absent_or_broken) {
-  std::filesystem::create_directories(scratch_ / "boards");
+  std::filesystem::create_directories(scratch / "boards");
   const auto list = [&](const std::string& name, const std::string& from,
                         const std::function<void(json&)>& change) {
     std::filesystem::copy_file(board(from,
@@ -116,7 +116,7 @@ TEST_F(machines, are_listed_as_on_off_absent_or_broken) {
                                        b["name"] = name;
                                        change(b);
                                      }),
-                               scratch_ / "boards" / (name + ".json"));
+                               scratch / "boards" / (name + ".json"));
     return state_of(name);
   };
   EXPECT_EQ(list("a", "dq35jo", [](json&) {}), "on");

@@ -31,26 +31,27 @@ struct outcome {
 }
 
 class program_test : public testing::Test {
-protected:
+public:
   program_test() {
-    scratch_ = std::filesystem::temp_directory_path() / ("vtdsim_test_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(scratch_);
+    scratch = std::filesystem::temp_directory_path() / ("vtdsim_test_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(scratch);
   }
-  ~program_test() override { std::filesystem::remove_all(scratch_); }
+  ~program_test() override { std::filesystem::remove_all(scratch); }
   program_test(const program_test&) = delete;
   program_test& operator=(const program_test&) = delete;
 
+protected:
   outcome run(const std::string& arguments) const {
-    const auto out = scratch_ / "out";
-    const auto err = scratch_ / "err";
+    const auto out = scratch / "out";
+    const auto err = scratch / "err";
     const std::string command =
         std::string(VTD_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string();
     const int status = std::system(command.c_str()); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, contents(out), contents(err)};
   }
   [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(scratch_ / name, std::ios::binary) << text;
-    return (scratch_ / name).string();
+    std::ofstream(scratch / name, std::ios::binary) << text;
+    return (scratch / name).string();
   }
   void expect_refused(const std::string& arguments, const std::string& named) const {
     const outcome got = run(arguments);
@@ -59,7 +60,7 @@ protected:
     EXPECT_EQ(std::count(got.err.begin(), got.err.end(), '\n'), 1) << got.err;
   }
 
-  std::filesystem::path scratch_;
+  std::filesystem::path scratch;
 };
 
 } // namespace vtd::test

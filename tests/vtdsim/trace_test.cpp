@@ -152,7 +152,7 @@ private:
 class trace : public vtd::test::program_test {
 protected:
   [[nodiscard]] std::string trace_of(const std::string& arguments) const {
-    const std::string file = (scratch_ / "trace.json").string();
+    const std::string file = (scratch / "trace.json").string();
     const outcome got = run("run " + arguments + " --trace " + file);
     EXPECT_EQ(got.status, 0) << got.err;
     return contents(file);
@@ -206,12 +206,12 @@ TEST_F(trace, equal_seeds_give_equal_bytes) {
 }
 
 TEST_F(trace, a_run_with_a_trace_has_the_result_of_one_without) {
-  const std::string file = (scratch_ / "trace.json").string();
+  const std::string file = (scratch / "trace.json").string();
   EXPECT_EQ(run("run --pages 8 --json --trace " + file).out, run("run --pages 8 --json").out);
 }
 
 TEST_F(trace, agrees_with_the_counters_of_the_run) {
-  const std::string file = (scratch_ / "trace.json").string();
+  const std::string file = (scratch / "trace.json").string();
   const json result = json::parse(run("run --pages 2 --set iotlb.entries=1 --json --trace " + file).out);
   const reading t(contents(file));
   std::map<std::string, std::uint64_t> total;
@@ -357,7 +357,7 @@ TEST_F(trace, a_run_that_ends_early_leaves_a_whole_document) {
   json board = json::parse(contents(std::string(VTD_SOURCE_DIR) + "/models/boards/dq35jo.json"));
   for (json& unit : board["units"])
     unit["cap"] = "0xc9008020230070";
-  const std::string output = (scratch_ / "trace.json").string();
+  const std::string output = (scratch / "trace.json").string();
   expect_refused("run --pages 1 --board " + file("useless.json", board.dump()) + " --trace " + output,
                  "no remapping unit answers");
   const reading t(contents(output));
@@ -365,7 +365,7 @@ TEST_F(trace, a_run_that_ends_early_leaves_a_whole_document) {
 }
 
 TEST_F(trace, a_pipe_gets_the_same_document) {
-  const std::string output = (scratch_ / "piped").string();
+  const std::string output = (scratch / "piped").string();
   const std::string command = std::string(VTD_PROGRAM) +
                               " run --pages 1 --json=/dev/null --trace /dev/fd/3 3>&1 >/dev/null | cat >" +
                               output;
@@ -376,7 +376,7 @@ TEST_F(trace, a_pipe_gets_the_same_document) {
 TEST_F(trace, a_file_that_cannot_be_written_is_one_line_and_status_2) {
   expect_refused("run --pages 1 --trace /does/not/exist/trace.json",
                  "--trace /does/not/exist/trace.json: cannot");
-  expect_refused("run --pages 1 --trace " + scratch_.string(), "cannot be written");
+  expect_refused("run --pages 1 --trace " + scratch.string(), "cannot be written");
   expect_refused("run --pages 1 --trace /dev/full", "--trace /dev/full: cannot be written");
   expect_refused("run --pages 1 --trace", "--trace");
 }

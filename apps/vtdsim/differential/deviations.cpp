@@ -195,14 +195,6 @@ bool wait_for_nothing(const difference& what, const circumstances& when) {
   return !wait.status_write() && !wait.interrupt();
 }
 
-bool status_lost(const difference& what, const circumstances& when) {
-  const auto* const at = refused_by_theirs(when);
-  if (!is_queue_state(what) || at == nullptr || !at->is(spec::descriptor_type::wait)) return false;
-  const spec::wait_descriptor wait(*at);
-  return is_in_error(when, &sample::ours) && wait.status_write() &&
-         !guest_memory::contains(wait.status_address(), 4);
-}
-
 // QEMU went past a descriptor that our queue refuses.
 bool descriptor_not_checked(const difference& what, const circumstances& when) {
   if (!is_queue_state(what) || when.queue == nullptr || !when.queue->refused ||
@@ -310,10 +302,6 @@ constexpr std::array deviations{
     deviation{"wait_for_nothing", side::qemu, "6.5.2.8",
               "a wait with neither status nor interrupt (it may be a fence) is an error in QEMU",
               wait_for_nothing, true},
-    deviation{"status_lost", side::open, "6.5.2.8, 6.5.2.10",
-              "the status of a wait cannot be written: an error in both; QEMU's IQH stands at the wait, ours "
-              "behind it",
-              status_lost, true},
     deviation{"descriptor_not_checked", side::qemu, "6.5.2.5, 6.5.2.7, 6.5.2.10",
               "QEMU takes descriptors of types that its capabilities exclude (interrupt entries without IR, "
               "device-TLB without DT, 6 and 7 without scalable mode), and looks at no reserved bit of the "

@@ -10,6 +10,8 @@ namespace vtd::check {
 
 /// "0x1f000".
 [[nodiscard]] std::string hex(std::uint64_t number);
+/// "2 MB": of a power of two.
+[[nodiscard]] std::string size_text(std::uint64_t bytes);
 
 /// Which entry a table read was about: "root entry of bus 01", "context entry 01:00.0", "level-2 paging entry
 /// of 01:00.0 for 0x200000".

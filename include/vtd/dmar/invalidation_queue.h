@@ -105,6 +105,11 @@ public:
 private:
   enum class fetch_state : std::uint8_t { idle, delayed, wants_port, reading, decoding };
   enum class write_state : std::uint8_t { idle, delayed, wants_port, writing, answered };
+  // A descriptor, and where it stands in the queue, as IQH says it.
+  struct queued {
+    spec::invalidation_descriptor what{};
+    std::uint64_t place = 0;
+  };
   static constexpr unsigned no_tag = 0;
   static constexpr unsigned most_prefetched = 256;
 
@@ -122,7 +127,9 @@ private:
   void begin(engine::cycle now);
   bool finish(engine::cycle now);
   void drop_waits();
-  void begin_wait(const spec::wait_descriptor& wait, engine::cycle now);
+  void drop_incoming();
+  void lose_status(engine::cycle now);
+  void begin_wait(const queued& item, engine::cycle now);
   void finish_wait(engine::cycle now);
   void end_fence();
   void fetch(engine::cycle now);
@@ -159,7 +166,7 @@ private:
     descriptor_words words{};
   } incoming_;
   // Fetched, valid, and not begun.
-  engine::ring<spec::invalidation_descriptor> ready_;
+  engine::ring<queued> ready_;
 
   struct execution {
     bool busy = false;
@@ -181,6 +188,7 @@ private:
     unsigned tag = no_tag;
     bool ok = false;
     spec::invalidation_descriptor what{};
+    std::uint64_t place = 0;
   } writer_;
 
   unsigned next_tag_ = 1;

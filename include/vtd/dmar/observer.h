@@ -146,11 +146,16 @@ enum class unit_command : std::uint8_t {
   protected_memory,
   context_invalidation,
   iotlb_invalidation,
+  /// Of the advanced fault log (CAP.AFL): SFL and EAFL.
+  fault_log_pointer,
+  fault_log,
   invalidation_queue,
   /// Descriptors of the queue: all but waits, and waits.
   queued_invalidation,
   queued_wait
 };
+
+inline constexpr std::size_t unit_commands = static_cast<std::size_t>(unit_command::queued_wait) + 1;
 
 enum class command_step : std::uint8_t {
   /// The edge that sees the order.
@@ -166,10 +171,12 @@ struct command_event {
   unit_command what = unit_command::translation;
   command_step step = command_step::begun;
   engine::cycle at = 0;
-  /// `translation`, `protected_memory`, `invalidation_queue`: what it is switched to. `set_root_table`: the
-  /// table's address.
+  /// `translation`, `protected_memory`, `fault_log`, `invalidation_queue`: what it is switched to.
+  /// `set_root_table`: the table's address; `fault_log_pointer`: the log's, and its size in bytes.
   bool on = false;
   std::uint64_t root_table = 0;
+  std::uint64_t log_address = 0;
+  std::uint64_t log_bytes = 0;
   /// `queued_invalidation`, `queued_wait`: the descriptor.
   spec::invalidation_descriptor descriptor{};
   /// Invalidations: CIRG or IIRG as ordered; from `effective` on also what was done (CAIG, IAIG; `none`:

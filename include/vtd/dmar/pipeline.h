@@ -36,8 +36,8 @@ public:
   void table_answered(unsigned walker, bool ok, const remap::table_words& words, engine::cycle seen);
   void answered(unsigned slot, bool ok, engine::cycle seen);
   void memory_port_free(engine::cycle seen) {
-    memory_port_at_ = seen;
-    tell_port(false, seen);
+    memory_port_at_ = std::max(seen, memory_interval_end_);
+    tell_port(false, memory_port_at_);
   }
   /// `who` takes one turn on the way to memory, behind table reads and before
   /// requests; in the order of asking.
@@ -305,6 +305,8 @@ private:
   std::vector<std::pair<std::uint64_t, bool>> suspended_;
   std::uint64_t next_sequence_ = 1;
   engine::cycle memory_port_at_ = 0;
+  // Of the latest grant; memory may be free before.
+  engine::cycle memory_interval_end_ = 0;
   unsigned next_port_ = 0;
   unsigned next_walker_ = 0;
   unsigned busy_slots_ = 0;

@@ -18,7 +18,8 @@ namespace vtd::driver {
 class invalidation_queue {
 public:
   /// Takes two pages. `machine` must outlive this. Throws driver_error when there are none left.
-  invalidation_queue(hardware& machine, const register_block& registers);
+  /// `tells_causes`: the unit has IQERCD (VT-d 10.4.29).
+  invalidation_queue(hardware& machine, const register_block& registers, bool tells_causes);
   ~invalidation_queue();
   invalidation_queue(const invalidation_queue&) = delete;
   invalidation_queue& operator=(const invalidation_queue&) = delete;
@@ -29,9 +30,13 @@ public:
   /// Puts the descriptors and a wait for them into the queue and polls the wait's status word. Errors that
   /// FSTS tells meanwhile are dealt with as other drivers do: for IQE the descriptor that the unit stopped at
   /// is replaced by the wait and the queue goes on; after ITE the batch is submitted again; ICE is cleared.
-  /// Nothing: done. Else what went wrong, as one line.
+  /// Where IQERCD says that the descriptor could not be read, or the unit stopped at a wait of this batch
+  /// without a cause (its status could not be written), nothing is wrong with it: the unit is let try again,
+  /// `most_tries` times in all. Nothing: done. Else what went wrong, as one line.
   [[nodiscard]] std::optional<std::string> submit_sync(std::span<const spec::invalidation_descriptor> batch,
                                                        std::uint64_t timeout_ns);
+
+  static constexpr unsigned most_tries = 3;
 
   /// Has the unit fetched all there is (IQH = IQT)?
   [[nodiscard]] bool empty() const;
@@ -48,10 +53,12 @@ private:
   void submit(std::span<const spec::invalidation_descriptor> batch);
   /// False: nothing answers any more.
   bool look_for_errors(std::span<const spec::invalidation_descriptor> batch);
-  void replace_wrong_descriptor();
+  /// The queue stopped (FSTS.IQE). False: it is of no use to let it go on.
+  bool mend();
 
   hardware& machine_;
   register_block registers_;
+  bool tells_causes_;
   std::uint64_t descriptors_;
   std::uint64_t status_;
   std::size_t tail_ = 0;
@@ -59,6 +66,9 @@ private:
   std::size_t open_ = 0;
   std::uint32_t sequence_ = 0;
   spec::wait_descriptor wait_;
+  // How often the unit tried what it could not read or write.
+  unsigned tries_ = 0;
+  bool given_up_ = false;
   std::optional<std::string> error_;
 };
 

@@ -78,6 +78,8 @@ struct capability_description {
   std::uint16_t max_payload = 128;
   /// ATS: invalidation requests that the function takes at once, 1 to 32.
   std::uint8_t queue_depth = 32;
+  /// ATS: the function's reads ask for translations to read only (NW). No register shows it.
+  bool no_write = false;
 };
 
 /// A base address register.

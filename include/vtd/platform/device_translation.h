@@ -21,12 +21,16 @@ struct device_tlb_config {
   engine::picoseconds lookup = 0;
   /// From the arrival of an invalidation request to the removal.
   engine::picoseconds invalidation = 0;
+  /// Reads ask for a translation to read only (NW, PCIe ATS); a write to the page then asks for its own. An
+  /// endpoint takes it from its function's description.
+  bool no_write = false;
 };
 
 /// Between a device and its link: translates the device's requests by ATS while that is enabled, sends them
 /// untranslated while it is not.
 ///
-/// A request that misses asks for its page first; others to the page wait for the same answer. Without the
+/// A request that misses asks for its page first; others to the page wait for the same answer, but for writes
+/// where a read has asked to read only. Without the
 /// right the request fails, and nothing goes out: there are no page requests. "Untranslated only" is obeyed.
 /// A device that is told that it may not ask ("unsupported request") does without translations until ATS is
 /// enabled again. An invalidation is completed when every request that left before it with an old translation
@@ -91,6 +95,7 @@ private:
   struct question {
     std::uint64_t tag = 0;
     std::uint64_t address = 0;
+    bool no_write = false;
     bool overtaken = false;
     std::deque<waiting_request> waiting;
   };

@@ -11,6 +11,9 @@ namespace vtd::platform {
 
 /// What a DMA request carries besides the generic payload. Optional: a socket's default source-id serves
 /// initiators that do not know it.
+///
+/// An ATS translation request is a read of 8 bytes from `spec::ats::question`: the page in bits 63:12, NW
+/// ("no write") in bit 0, as on the link.
 struct dma_extension final : tlm::tlm_extension<dma_extension> {
   spec::source_id source{};
   remap::address_type type = remap::address_type::untranslated;

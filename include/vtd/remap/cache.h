@@ -288,6 +288,7 @@ private:
       touch_tree(trees_[set], way);
       return way;
     }
+    if (shape_.ways <= 1) return 0; // nothing to draw
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;

@@ -42,7 +42,7 @@ public:
     // bit.
     const std::uint64_t difference = order ^ way * ones;
     const std::uint64_t zero = (difference - ones) & ~difference & ones << 3;
-    const auto place = static_cast<unsigned>(std::countr_zero(zero)) & ~3U;
+    const auto place = static_cast<unsigned>(std::countr_zero(zero)) & last_place;
     const std::uint64_t before = (std::uint64_t{1} << place) - 1;
     const std::uint64_t through = before << 4 | lowest;
     order = (order & ~through) | (order & before) << 4 | way;
@@ -79,6 +79,7 @@ public:
 
 private:
   static constexpr std::uint64_t lowest = 0xf;
+  static constexpr unsigned last_place = 60; // bits of the places: 0, 4 and so on to this
   static constexpr std::uint64_t ones = 0x1111111111111111; // 1 in each place of the list
 
   std::size_t ways_ = 0;

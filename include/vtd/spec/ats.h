@@ -50,6 +50,22 @@ struct function_registers {
   }
 };
 
+/// The address of a translation request: the page that is asked for; the bits below it are not address.
+struct question {
+  std::uint64_t value = 0;
+  using no_write_field = field<0, 0>;
+  using address_field = field<63, 12>;
+
+  /// NW: the device wants to read only. The agent need not give it W, even where the page has it.
+  [[nodiscard]] constexpr bool no_write() const { return no_write_field::get(value) != 0; }
+  constexpr question& set_no_write(bool on) {
+    value = no_write_field::set(value, on ? 1 : 0);
+    return *this;
+  }
+  [[nodiscard]] constexpr std::uint64_t address() const { return value & address_field::mask; }
+  friend constexpr bool operator==(const question&, const question&) = default;
+};
+
 /// One translation of a completion, as a number: bit 0 is R. On the link it goes most significant byte first;
 /// here it lies in the data of the read as any word, least significant byte first.
 struct translation {

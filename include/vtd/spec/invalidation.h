@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace vtd::spec {
 
@@ -68,6 +69,29 @@ enum class queue_error : std::uint8_t {
   tail_misaligned = 6,
   invalid_translation_mode = 7
 };
+
+/// What the value says, in words.
+[[nodiscard]] constexpr std::string_view queue_error_text(queue_error why) {
+  switch (why) {
+  case queue_error::unknown:
+    return "no cause is given";
+  case queue_error::tail_out_of_range:
+    return "IQT lies beyond the end of the queue";
+  case queue_error::fetch_failed:
+    return "the descriptor could not be read";
+  case queue_error::invalid_type:
+    return "its type is not known";
+  case queue_error::reserved_field:
+    return "a reserved field of it is set";
+  case queue_error::invalid_width:
+    return "its width does not fit the mode";
+  case queue_error::tail_misaligned:
+    return "IQT stands in the middle of a descriptor";
+  case queue_error::invalid_translation_mode:
+    return "the root table is of another mode";
+  }
+  return "the cause is not known";
+}
 
 /// A 128-bit descriptor of the invalidation queue, whatever its type: two words as they lie in memory.
 struct invalidation_descriptor {

@@ -34,6 +34,14 @@ constexpr bool queue_and_extended_interrupts(std::uint64_t /*cap*/, std::uint64_
 constexpr bool interrupt_remapping(std::uint64_t /*cap*/, std::uint64_t e) { return ecap{e}.ir(); }
 } // namespace detail
 
+/// The newest revision of the specification that a part may follow; `version`: VER as it reads. It reads 1.0
+/// in parts up to revision 2.5; scalable mode and the mode that aborts all DMA came with revision 3.
+[[nodiscard]] constexpr spec_revision newest_revision(std::uint32_t version, ecap extended) {
+  const spec_revision least = extended.smts() || extended.adms() ? rev_3_0 : rev_2_5;
+  const auto said = static_cast<spec_revision>(version & 0xff);
+  return said > least ? said : least;
+}
+
 /// Version (VT-d 10.4.1).
 struct version : register_at<0x000, std::uint32_t> {
   using min = bits<"MIN", 3, 0, access::ro, "minor number of the version">;
