@@ -4,7 +4,8 @@
 
   scripts/mutate.py                   runs all mutants not yet run that can be switched inside one build, and of those
                                       that must be built alone a sample (--sample 300, --seed 1)
-  scripts/mutate.py --retest          runs the survivors again, after tests were added
+  scripts/mutate.py --retest          runs only the survivors again, after tests were added
+  scripts/mutate.py --only PART       runs only those in files whose path has PART in it; may be given more than once
   scripts/mutate.py --report          only writes docs/mutation.md from the results so far
   scripts/mutate.py --list            prints the mutants
 
@@ -84,39 +85,38 @@ def run_all(todo, trees, how):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=int, default=300, help="how many to build alone; 0: all")
+    parser.add_argument("--sample", type=int, default=300, help="how many of those chosen to build alone")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", action="append", default=[], metavar="PART", help="only files whose path has this in it")
-    parser.add_argument("--retest", action="store_true", help="run survivors again")
+    parser.add_argument("--only", action="append", default=[], metavar="PART", help="run only those in files whose path has this in it")
+    parser.add_argument("--retest", action="store_true", help="run only survivors, again")
     parser.add_argument("--report", action="store_true", help="run nothing")
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
     options = parser.parse_args()
 
-    mutants = all_mutants(options.only)
+    mutants = all_mutants()
+    chosen = lambda m: not options.only or any(part in m["file"] for part in options.only)
     # One number per mutant and seed, so that a change elsewhere draws nearly the same ones again.
     mutants.sort(key=lambda m: hashlib.sha1(f"{options.seed} {m['id']}".encode()).digest())
     if options.list:
-        for m in sorted(mutants, key=lambda m: (m["file"], m["line"])):
+        for m in sorted(filter(chosen, mutants), key=lambda m: (m["file"], m["line"])):
             print(f"{m['id']} {m['file']}:{m['line']}: {m['operator']}: {one_line(m['before'])}  ->  {one_line(m['after'])}")
-        return print(f"{len(mutants)} mutants")
+        return print(f"{sum(map(chosen, mutants))} mutants")
     if options.report:
         return write_report(mutants, load_results(), options)
 
     WORK.mkdir(parents=True, exist_ok=True)
     results, equivalents = load_results(), load_equivalents()
     listed = lambda m: (m["file"], one_line(m["before"]), one_line(m["after"])) in equivalents
-    again = lambda m: options.retest and results[m["id"]]["status"] == "survived" and not listed(m)
-    wanted = lambda m: m["id"] not in results or again(m)
+    survived = lambda m: m["id"] in results and results[m["id"]]["status"] == "survived" and not listed(m)
+    wanted = lambda m: chosen(m) and (survived(m) if options.retest else m["id"] not in results)
 
     if any(wanted(m) for m in mutants):
         switched = SwitchedTree()
         switched.prepare(sorted(mutants, key=lambda m: m["id"]), options.jobs)
         can = {m["id"] for m in mutants if m["id"] in switched.numbers and not switched.only_compiled(m)}
         run_all([m for m in mutants if m["id"] in can and wanted(m)], [switched] * options.jobs, "switched")
-        alone = [m for m in mutants if m["id"] not in can]
-        if options.sample:
-            alone = alone[:options.sample]
+        alone = [m for m in mutants if m["id"] not in can and chosen(m)][:options.sample]
         # Those of one file one after the other, so that less is built again.
         alone = sorted(filter(wanted, alone), key=lambda m: (m["file"], m["line"]))
         if alone:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies of the tree in which mutants are built and run. The tree itself is never touched."""
 
+import json
 import os
 import re
 import resource
@@ -23,6 +24,8 @@ TESTS = {
 ALL_TESTS = ["spec", "remap", "dmar", "conformance"]
 # Of processor time, so that a busy machine kills nobody.
 TEST_SECONDS = 60
+QUICK_SECONDS = 0.5
+MOST_NUMBERS = 16384
 MEMORY_BYTES = 6 << 30
 
 HOOK = """function(mutation_targets)
@@ -40,14 +43,14 @@ PRECOMPILED = """target_precompile_headers(test_${room} PRIVATE <gmock/gmock.h> 
 SWITCH = """#pragma once
 namespace vtd::mutation {
 inline unsigned active = 0;
-inline unsigned char reached[16384] = {};
+inline unsigned char reached[MOST_NUMBERS] = {};
 constexpr bool on(unsigned which) {
   if (__builtin_is_constant_evaluated()) return false;
   reached[which] = 1;
   return active == which;
 }
 } // namespace vtd::mutation
-"""
+""".replace("MOST_NUMBERS", str(MOST_NUMBERS))
 # Before all else it takes over which mutant runs; with VTD_MUTATION_MAP it writes which test reaches which mutants.
 LISTENER = """#include <gtest/gtest.h>
 #include <chrono>
@@ -163,6 +166,21 @@ class Tree:
         return next(self.build.rglob(f"bin/test_{test}"))
 
 
+def kept_numbers(mutants):
+    """A number for each mutant. It keeps it, so that a change in one file does not build all others again."""
+    file = WORK / "numbers.json"
+    known = json.loads(file.read_text()) if file.is_file() else {}
+    wanted = {m["id"] for m in mutants}
+    if len(known | dict.fromkeys(wanted)) >= MOST_NUMBERS:
+        known = {}
+    free = max(known.values(), default=0)
+    for i in sorted(wanted - known.keys()):
+        free += 1
+        known[i] = free
+    file.write_text(json.dumps(known))
+    return {i: known[i] for i in wanted}
+
+
 class SwitchedTree(Tree):
     """One build that holds all mutants which can be switched."""
 
@@ -172,8 +190,8 @@ class SwitchedTree(Tree):
 
     def prepare(self, mutants, jobs):
         by_file = {}
-        for number, m in enumerate(mutants, 1):
-            self.numbers[m["id"]] = number
+        self.numbers = kept_numbers(mutants)
+        for m in mutants:
             by_file.setdefault(m["file"], []).append(m)
         for file, inside in by_file.items():
             self.schemas[file] = Schema(TEXTS[file], inside, self.numbers)
@@ -182,7 +200,7 @@ class SwitchedTree(Tree):
         self.copy(but=self.schemas)
         self.put("build/switch.h", SWITCH.encode())
         self.put("build/listener.cpp", LISTENER.encode())
-        self.configure(f"-O1 -include {self.tree / 'build' / 'switch.h'}",
+        self.configure(f"-O1 -D_GLIBCXX_ASSERTIONS -include {self.tree / 'build' / 'switch.h'}",
                        f"target_sources(test_${{room}} PRIVATE {self.tree / 'build' / 'listener.cpp'})")
         started = time.time()
         # The libraries first: most of what does not compile shows there.
@@ -235,6 +253,18 @@ class SwitchedTree(Tree):
         """In a header, and no test runs it: the compiler does, in a constant. It must be built alone."""
         return mutant["file"].startswith("include/") and self.numbers[mutant["id"]] not in self.tests_of
 
+    def batches(self, test, names):
+        """Filters and how long each should take: the quick tests first, so that a mutant that hangs costs little."""
+        if "static" in names:
+            names = [n for t, n in self.seconds if t == test and n != "static"]
+        quick, slow, seconds = [], [], 0.0
+        for name in sorted(names, key=lambda n: self.seconds[(test, n)]):
+            seconds += self.seconds[(test, name)]
+            (quick if seconds < QUICK_SECONDS else slow).append(name)
+        for batch in (quick, slow):
+            if batch:
+                yield ":".join(batch), sum(self.seconds[(test, n)] for n in batch)
+
     def judge(self, mutant):
         number = self.numbers[mutant["id"]]
         reaching = self.tests_of.get(number, [])
@@ -242,16 +272,12 @@ class SwitchedTree(Tree):
             names = [n for t, n in reaching if t == test]
             if not names:
                 continue
-            if "static" in names:
-                chosen, seconds = "-*_long", sum(s for (t, _), s in self.seconds.items() if t == test)
-            else:
-                names.sort(key=lambda n: self.seconds[(test, n)])
-                chosen, seconds = ":".join(names), sum(self.seconds[(test, n)] for n in names)
-            code, out = run([str(self.program(test)), "--gtest_fail_fast", "--gtest_brief=1",
-                             f"--gtest_filter={chosen}"], self.tree, 5 + int(20 * seconds), VTD_MUTANT=str(number))
-            status, by = verdict(code, out, test)
-            if status != "survived":
-                return status, by
+            for chosen, seconds in self.batches(test, names):
+                code, out = run([str(self.program(test)), "--gtest_fail_fast", "--gtest_brief=1",
+                                 f"--gtest_filter={chosen}"], self.tree, 5 + int(10 * seconds), VTD_MUTANT=str(number))
+                status, by = verdict(code, out, test)
+                if status != "survived":
+                    return status, by
         return "survived", "" if reaching else "no test reaches it"
 
 

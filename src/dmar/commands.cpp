@@ -262,8 +262,8 @@ void commands::finish_iotlb() {
 cycle commands::next_work(cycle now) const {
   cycle next = std::min({command_at_, root_at_, write_buffer_at_, log_at_, log_enable_at_, context_at_,
                          iotlb_at_, protect_at_});
-  if (enable_at_ != never && enable_at_ > now) next = std::min(next, enable_at_);
-  if (queue_at_ != never && queue_at_ > now) next = std::min(next, queue_at_);
+  if (enable_at_ > now) next = std::min(next, enable_at_);
+  if (queue_at_ > now) next = std::min(next, queue_at_);
   // A drain ends one cycle after the last request left.
   const bool ends = (enable_at_ <= now && requests_.drained(enable_mark_, true, true)) ||
                     (queue_at_ <= now && queue_.at_rest()) ||

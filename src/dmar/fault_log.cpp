@@ -51,15 +51,18 @@ void fault_log::read_answered(unsigned tag, bool ok, const descriptor_words& wor
   due_ = seen;
   const spec::fault_log_record there{words[0], words[1]};
   // *Assumed:* a place that cannot be read is as good as one that is taken.
-  if (!ok || there.pending()) return end(outcome::full);
-  state_ = state::wants_write;
+  if (!ok || there.pending()) {
+    outcome_ = outcome::full;
+  } else {
+    state_ = state::wants_write;
+  }
 }
 
 void fault_log::write_answered(unsigned tag, bool ok, cycle seen) {
   if (state_ != state::writing || tag != tag_) return;
   due_ = seen;
   if (ok && !restarted_) next_ = (next_ + 1) % records_;
-  end(ok ? outcome::written : outcome::full);
+  outcome_ = ok ? outcome::written : outcome::full;
 }
 
 fault_log::outcome fault_log::take_outcome(cycle now) {

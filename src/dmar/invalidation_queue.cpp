@@ -57,7 +57,6 @@ void invalidation_queue::start(cycle now) {
 
 void invalidation_queue::stop() {
   enabled_ = false;
-  quiet_ = false;
   incoming_ = {};
   ready_.clear();
   if (writer_.state != write_state::wants_port) requests_.leave_port(*this);
@@ -66,9 +65,8 @@ void invalidation_queue::stop() {
 // --- From software and memory
 
 void invalidation_queue::address_written() {
-  if (!config_.queue_address_clears_pointers) return;
-  registers_.store<reg::iqh>(0);
-  registers_.store<reg::iqt>(0);
+  // IQH is 0 already: the queue is off.
+  if (config_.queue_address_clears_pointers) registers_.store<reg::iqt>(0);
 }
 
 void invalidation_queue::completion_status_written() {
@@ -86,7 +84,6 @@ void invalidation_queue::fetched(unsigned tag, bool ok, const descriptor_words& 
   incoming_.ok = ok;
   incoming_.words = words;
   incoming_.due = seen + config_.timing.descriptor_decode;
-  quiet_ = false;
 }
 
 void invalidation_queue::status_answered(unsigned tag, bool ok, cycle seen) {
@@ -94,7 +91,6 @@ void invalidation_queue::status_answered(unsigned tag, bool ok, cycle seen) {
   writer_.state = write_state::answered;
   writer_.ok = ok;
   writer_.due = seen;
-  quiet_ = false;
 }
 
 // --- The steps of a cycle

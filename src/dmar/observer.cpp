@@ -19,8 +19,7 @@ using outcome = remap::translator::outcome;
 
 void pipeline::report_offer(unsigned port, cycle seen) const {
   const request& what = ports_[port].offered;
-  request_event event;
-  event.step = request_step::offered;
+  request_event event; // whose step is `offered`
   event.at = seen;
   event.port = port;
   event.access = what.access;
@@ -121,6 +120,9 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
     event.root_table = spec::page_base(registers_.read<reg::rtaddr>());
     break;
   case unit_command::write_buffer_flush:
+  // The queue tells its own.
+  case unit_command::queued_invalidation:
+  case unit_command::queued_wait:
     break;
   case unit_command::translation:
     event.on = state_.translation_enabled;
@@ -139,9 +141,6 @@ void commands::tell(unit_command what, command_step step, cycle at) const {
     break;
   case unit_command::invalidation_queue:
     event.on = reg::gcmd::qie::get(command_value_) != 0;
-    break;
-  case unit_command::queued_invalidation:
-  case unit_command::queued_wait:
     break;
   case unit_command::context_invalidation: {
     const auto order = registers_.read<reg::ccmd>();

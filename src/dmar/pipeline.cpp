@@ -80,7 +80,6 @@ void pipeline::reset() {
   }
   for (std::uint32_t id = 0; id < slots_.size(); ++id) {
     slot& s = slots_[id];
-    s.next_waiter = nobody;
     if (s.at == stage::in_memory) {
       s.abandoned = true;
     } else if (s.at != stage::free && s.at != stage::ending) {
@@ -318,7 +317,6 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
   cycle next = lookups_.due();
   if (!answers_.empty()) next = std::min(next, answers_.front().at);
   if (ended_ != 0) return now + 1;
-  if (!walker_queue_.empty() && busy_ != all_walkers_) return now + 1;
   next = std::min(next, earliest_due_);
   if (want_read_ != 0) next = std::min(next, memory_port_at_);
   if (!leaving_.empty() || guest_ != nullptr) next = std::min(next, memory_port_at_);

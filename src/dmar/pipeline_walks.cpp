@@ -145,8 +145,6 @@ void pipeline::commit_walks(cycle now) {
     walker& w = walkers_[first_of(ended)];
     const std::uint32_t leader = w.leader;
     std::uint32_t waiter = slots_[leader].next_waiter;
-    slots_[leader].next_waiter = nobody;
-    w.state = walker_state::idle;
     busy_ &= ~only(index_of(w));
     tell(walk_step::ended, w, now);
     if (w.poisoned) {
@@ -158,7 +156,6 @@ void pipeline::commit_walks(cycle now) {
     }
     while (waiter != nobody) {
       const std::uint32_t next = slots_[waiter].next_waiter;
-      slots_[waiter].next_waiter = nobody;
       replay(waiter);
       waiter = next;
     }
@@ -174,17 +171,17 @@ void pipeline::withdraw_evicted(std::uint64_t packed) {
   outside_.withdraw(first, first + (std::uint64_t{1} << shift) - 1);
 }
 
+// A walker without a walk may be marked, too: its next walk begins unmarked.
+
 void pipeline::poison_all() {
   translator_.overtake_walks();
-  for (walker& w : walkers_) {
-    if (w.state != walker_state::idle) w.poisoned = true;
-  }
+  for (walker& w : walkers_)
+    w.poisoned = true;
 }
 
 void pipeline::poison_domain(std::uint16_t domain) {
   translator_.overtake_walks();
   for (walker& w : walkers_) {
-    if (w.state == walker_state::idle) continue;
     // A walk that has not come to its context entry yet may turn out to be of this domain.
     if (!w.walk.knows_context() || w.walk.context().domain_id == domain) w.poisoned = true;
   }
@@ -194,7 +191,6 @@ void pipeline::poison_source(spec::source_id source, std::uint16_t ignored) {
   translator_.overtake_walks();
   const auto compared = static_cast<std::uint16_t>(~ignored);
   for (walker& w : walkers_) {
-    if (w.state == walker_state::idle) continue;
     if (((w.walk.access().source.value() ^ source.value()) & compared) == 0) w.poisoned = true;
   }
 }

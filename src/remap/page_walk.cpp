@@ -65,7 +65,6 @@ void page_walk::stop_without_context(const table_rules& rules, fault_condition c
     context_.type = spec::translation_type::reserved;
     context_.fault_processing_disable = fault_processing_disable_;
     context_.absent = condition;
-    knows_context_ = true;
     fetched_context_ = true;
   }
   stop(condition);

@@ -100,7 +100,6 @@ void translator::tell_first_beat(const dma_access& access, const page_walk::want
 }
 
 void translator::keep_tables(const page_walk& walk) {
-  if (!walk.knows_context()) return;
   const context_value& context = walk.context();
   const dma_access& access = walk.access();
   if (walk.fetched_context()) caches_.contexts().fill(context_tag{access.source}, context);

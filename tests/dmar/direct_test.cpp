@@ -194,5 +194,20 @@ TEST(direct, an_eviction_in_the_cycle_path_ends_the_grant_of_the_page_that_left)
   }
 }
 
+TEST(direct, what_a_request_at_once_evicts_is_withdrawn) {
+  auto small = config();
+  small.caches.iotlb = {1, 0, remap::replacement::lru, 1};
+  scene s(small);
+  s.map(iova + spec::page_size, frame + spec::page_size, 1);
+  s.read(nic, iova);
+  ASSERT_TRUE(s.direct(iova));
+  s.withdrawn.clear();
+  dmar::request piece;
+  piece.access = {nic, access_kind::read, remap::address_type::untranslated, iova + spec::page_size};
+  piece.length = 64;
+  (void)s.unit.pass(piece, s.memory, s.now_ps());
+  EXPECT_EQ(s.withdrawn, (std::vector{std::pair{iova, iova + spec::page_size - 1}}));
+}
+
 } // namespace
 } // namespace vtd::test

@@ -271,5 +271,34 @@ TEST(fault_recorder, only_im_of_fectl_can_be_written) {
   EXPECT_EQ(s.read_register<reg::fectl>(), reg::fectl::im::of(1));
 }
 
+// From the edge that sees the write: four cycles.
+TEST(fault_recorder, an_unmasked_pending_event_goes_out_after_its_cycles_and_not_before) {
+  scene s(small_part());
+  s.read(nic, unmapped);
+  const engine::cycle t = s.wheel.now();
+  s.write_register<reg::fectl>(0);
+  s.run_to(t + 1 + 4 - 1);
+  EXPECT_TRUE(s.messages.empty());
+  s.run_to(t + 1 + 4);
+  EXPECT_EQ(s.messages.size(), 1U);
+}
+
+// The fault was decided while translation was on, and is recorded when it is off (VT-d 7.3.1: begins again).
+TEST(fault_recorder, a_fault_that_comes_to_its_record_after_translation_went_off_takes_the_first) {
+  auto config = config_of(small_part());
+  config.caps.cap.set_nfr(3);
+  config.timing.fault_recording = 100;
+  scene s(config);
+  s.read(nic, unmapped);
+  s.clear_record();
+  s.offer(1, nic, vtd::remap::access_kind::read, unmapped);
+  while (s.responses.size() < 2)
+    s.run_to(s.wheel.now() + 1);
+  s.write_register<reg::gcmd>(0);
+  s.settle();
+  ASSERT_EQ(s.faults.size(), 2U);
+  EXPECT_EQ(reg::fsts::fri::get(s.read_register<reg::fsts>()), 0U);
+}
+
 } // namespace
 } // namespace vtd::test

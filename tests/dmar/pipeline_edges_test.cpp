@@ -250,5 +250,97 @@ TEST(pipeline_edges, a_write_of_a_register_lets_time_catch_up_first) {
   EXPECT_EQ(s.responses.size(), done_before + 1) << "what was due before the write is done";
 }
 
+TEST(pipeline_edges, answers_are_taken_in_the_order_of_time_and_of_one_time_in_the_order_of_slots) {
+  for (const bool later_slot_first : {false, true}) {
+    for (const engine::cycle apart : {0U, 5U}) {
+      scene s;
+      s.read(nic, iova);
+      s.hold_answers = true;
+      s.want(1, 0);
+      s.want(2, 0);
+      s.settle();
+      ASSERT_EQ(s.held.size(), 2U);
+      ASSERT_LT(s.held[0], s.held[1]);
+      s.responses.clear();
+      const auto answer = [&](unsigned which, engine::cycle later) {
+        s.unit.answered(s.held[which], true, s.now_ps() + later * unit_world::period);
+      };
+      const engine::cycle t = s.wheel.now();
+      // Called in both orders; the first slot's data comes `apart` cycles after the other's.
+      if (later_slot_first) answer(1, 10);
+      answer(0, 10 + apart);
+      if (!later_slot_first) answer(1, 10);
+      s.settle();
+      ASSERT_EQ(s.responses.size(), 2U);
+      EXPECT_EQ(s.responses[0].id, apart == 0 ? 1U : 2U);
+      EXPECT_EQ(s.responses[0].at, t + 11);
+      EXPECT_EQ(s.responses[1].at, apart == 0 ? t + 12 : t + 11 + apart);
+    }
+  }
+}
+
+TEST(pipeline_edges, as_many_walkers_as_there_can_be_are_all_used_and_no_more) {
+  auto config = config_of(small_part());
+  config.timing.walkers = dmar::most_walkers;
+  config.timing.requests = dmar::most_walkers + 6;
+  scene s(config);
+  s.hold_tables = true;
+  for (std::uint64_t id = 0; id < config.timing.requests; ++id)
+    s.want(1 + id, id);
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().walks, dmar::most_walkers);
+  EXPECT_EQ(s.held_tables.size(), dmar::most_walkers);
+  s.hold_tables = false;
+  for (const auto& [walker, words] : s.held_tables)
+    s.unit.table_answered(walker, true, words, s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().walks, config.timing.requests);
+  EXPECT_EQ(s.responses.size(), config.timing.requests);
+}
+
+TEST(pipeline_edges, a_drain_does_not_wait_for_the_first_request_admitted_after_it) {
+  scene s;
+  s.read(nic, iova);
+  s.drain();
+  s.settle();
+  s.read(nic, iova);
+  s.hold_answers = true;
+  s.want(1, 0);
+  s.settle();
+  s.drain();
+  // The removal is over, and only the request of before is still inside.
+  s.run_to(s.wheel.now() + s.unit.config().timing.iotlb_invalidation_global + 100);
+  ASSERT_TRUE(s.draining());
+  s.want(2, 0);
+  s.settle();
+  ASSERT_EQ(s.held.size(), 2U);
+  s.unit.answered(s.held[0], true, s.now_ps());
+  s.settle();
+  EXPECT_FALSE(s.draining()) << "the other came later";
+}
+
+TEST(pipeline_edges, whoever_finds_the_way_to_memory_busy_it_stays_busy_until_it_is_told_free) {
+  struct slow_memory : scene {
+    bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override {
+      scene::read_table(walker, address, bytes);
+      return !memory_is_busy;
+    }
+  };
+  slow_memory s;
+  s.read(nic, iova);
+  s.memory_is_busy = true;
+  const std::size_t reads = s.table_reads.size();
+  s.want(1, 1);
+  s.settle();
+  EXPECT_EQ(s.table_reads.size(), reads + 1);
+  s.want(2, 0);
+  s.settle();
+  EXPECT_EQ(s.left(2), 0U);
+  const engine::cycle told = s.wheel.now();
+  s.unit.memory_port_free(s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.left(1) != 0 ? s.left(1) : s.left(2), told + 1);
+}
+
 } // namespace
 } // namespace vtd::test

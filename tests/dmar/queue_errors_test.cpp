@@ -270,5 +270,34 @@ TEST(queue_errors, a_pending_fault_event_goes_with_the_error_that_raised_it) {
   EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 0U);
 }
 
+TEST(queue_errors, of_two_mistakes_of_a_tail_the_first_is_told) {
+  // The mode of the root table, then the range, then the alignment.
+  for (const bool other_mode : {true, false}) {
+    scene s(config_of(later_part()), 0, true);
+    if (other_mode) {
+      s.write_register<reg::rtaddr>(s.tables.root() | reg::rtaddr::ttm::of(1));
+      s.write_register<reg::gcmd>(reg::gcmd::qie::mask | reg::gcmd::te::mask | reg::gcmd::srtp::mask);
+      s.settle();
+    }
+    s.write_register<reg::iqt>(static_cast<std::uint32_t>(spec::queue_bytes(0)) + 16);
+    s.settle();
+    EXPECT_TRUE(s.queue.failed());
+    EXPECT_EQ(s.queue.error(), other_mode ? spec::queue_error::invalid_translation_mode
+                                          : spec::queue_error::tail_out_of_range);
+  }
+}
+
+TEST(queue_errors, the_event_of_an_error_needs_no_cycle_where_the_part_says_so) {
+  auto config = config_of(queue_part());
+  config.timing.event_message = 0;
+  scene s(config);
+  s.write_register<reg::fectl>(0);
+  s.queue.submit(spec::invalidation_descriptor{});
+  while (!s.queue.failed())
+    s.run_to(s.wheel.now() + 1);
+  ASSERT_EQ(s.messages.size(), 1U);
+  EXPECT_EQ(s.messages[0].first, s.wheel.now()) << "in the cycle of the error";
+}
+
 } // namespace
 } // namespace vtd::test

@@ -251,5 +251,16 @@ TEST(queue_time, a_tail_that_is_written_ahead_is_seen_at_its_time) {
   EXPECT_EQ(s.descriptor_reads[0].at, t + 50 + 1 + 3);
 }
 
+TEST(queue_time, a_status_that_costs_nothing_leaves_in_the_cycle_of_its_wait) {
+  auto config = timed();
+  config.timing.status_write = 0;
+  scene s(config);
+  const engine::cycle t = s.wheel.now();
+  s.queue.submit(status_wait(status_word, 1));
+  s.settle();
+  ASSERT_EQ(s.status_writes.size(), 1U);
+  EXPECT_EQ(s.status_writes[0].at, t + begun);
+}
+
 } // namespace
 } // namespace vtd::test

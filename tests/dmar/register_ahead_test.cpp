@@ -119,5 +119,23 @@ TEST(register_ahead, a_reset_forgets_what_waits) {
   EXPECT_EQ(s.read_register<reg::fedata>(), 0U);
 }
 
+TEST(register_ahead, a_read_ahead_sees_the_writes_before_it_and_its_neighbours_as_they_are) {
+  scene s;
+  s.write_register<reg::fedata>(0x41);
+  s.write_ahead<reg::fectl>(0, 100);
+  EXPECT_EQ(s.read_ahead<reg::fectl>(200), 0U);
+  EXPECT_EQ(s.read_ahead<reg::fedata>(200), 0x41U) << "it stands behind the register that is written";
+  // Both halves of one write, and nothing behind them.
+  constexpr std::uint32_t base = 0x2000000;
+  constexpr std::uint64_t limit = 0x6000000;
+  s.write_register<reg::plmlimit>(0x4000000);
+  s.write_register<reg::phmbase>(0x8000000);
+  s.unit.write_register(reg::plmbase::offset, 8, limit << 32 | base, s.now_ps(), 100 * unit_world::period);
+  EXPECT_EQ(s.read_ahead<reg::plmbase>(200), base);
+  EXPECT_EQ(s.read_ahead<reg::plmlimit>(200), limit);
+  EXPECT_EQ(s.read_ahead<reg::phmbase>(200), 0x8000000U);
+  EXPECT_EQ(s.read_ahead<reg::plmlimit>(50), 0x4000000U) << "not before its time";
+}
+
 } // namespace
 } // namespace vtd::test

@@ -249,5 +249,28 @@ TEST(register_file, fault_records_stand_where_cap_says_one_after_the_other) {
   EXPECT_FALSE(file.is<reg::frcd_hi>(0x288)) << "behind the last record";
 }
 
+TEST(register_file, a_part_with_either_mode_of_revision_3_has_its_registers) {
+  for (const bool scalable : {false, true}) {
+    for (const bool aborts : {false, true}) {
+      auto caps = test::small_part();
+      caps.ecap.set_qi(true).set_smts(scalable).set_adms(aborts);
+      EXPECT_EQ(register_file(caps).has<reg::iqercd>(), scalable || aborts) << scalable << aborts;
+    }
+  }
+}
+
+TEST(register_file, the_interrupt_table_lies_within_the_hosts_addresses_and_eime_is_there_with_eim) {
+  for (const bool extended : {false, true}) {
+    auto caps = test::small_part();
+    caps.ecap.set_qi(true).set_ir(true).set_eim(extended);
+    register_file file(caps);
+    write(file, reg::irta::offset, 64, ~std::uint64_t{0});
+    const std::uint64_t there = file.read_bytes(reg::irta::offset, 8);
+    EXPECT_EQ(there >> caps.host_address_width, 0U);
+    EXPECT_EQ((there & reg::irta::eime::mask) != 0, extended);
+    EXPECT_NE(there & spec::page_size, 0U);
+  }
+}
+
 } // namespace
 } // namespace vtd::dmar

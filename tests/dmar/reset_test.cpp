@@ -315,5 +315,12 @@ TEST(unit_limits, accesses_at_the_end_of_the_address_space_are_none) {
   s.unit.write_register(0xfffffff8, 8, ~std::uint64_t{0}, s.now_ps());
 }
 
+TEST(unit_limits, a_block_of_registers_is_as_large_as_the_offsets_in_it_need_and_at_least_a_page) {
+  EXPECT_EQ(unit_world(config_of(small_part())).unit.register_space(), spec::page_size);
+  auto far = small_part();
+  far.ecap.set_iro(0x110);
+  EXPECT_EQ(unit_world(config_of(far)).unit.register_space(), 2 * spec::page_size);
+}
+
 } // namespace
 } // namespace vtd::test

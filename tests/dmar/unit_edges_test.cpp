@@ -176,6 +176,10 @@ TEST(unit_edges, a_context_stays_if_its_domain_is_not_named_unless_the_part_does
   }
 }
 
+TEST(unit_edges, a_part_of_which_nothing_is_said_has_36_bits_of_host_addresses_as_the_first_ones) {
+  EXPECT_EQ(remap::capabilities{}.host_address_width, 36U);
+}
+
 TEST(unit_edges, a_large_page_next_to_the_interrupt_range_is_granted_whole) {
   auto config = config_of(wide_part());
   unit_world s(config);

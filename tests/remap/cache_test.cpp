@@ -210,5 +210,25 @@ TEST(cache, lru_agrees_with_a_list_over_random_programs) {
   }
 }
 
+// As it is without a paging-structure cache: any tag that a structure may have, the lowest and the highest.
+TEST(cache, without_entries_misses_everything_and_keeps_nothing) {
+  struct raw {
+    std::uint64_t value = 0;
+    [[nodiscard]] std::uint64_t packed() const { return value; }
+    [[nodiscard]] std::uint64_t index() const { return value; }
+  };
+  cache<raw, int> none("none", {0, 0, replacement::lru, 1});
+  for (const std::uint64_t tag : {std::uint64_t{1}, std::uint64_t{2}, ~std::uint64_t{0}}) {
+    EXPECT_EQ(none.find_recent({tag}), nullptr);
+    EXPECT_EQ(none.lookup_if_present({tag}), nullptr);
+    EXPECT_EQ(none.lookup({tag}), nullptr);
+    EXPECT_EQ(none.fill({tag}, 7), 0U);
+    EXPECT_EQ(none.peek({tag}), nullptr);
+  }
+  EXPECT_EQ(none.occupancy(), 0U);
+  EXPECT_EQ(none.statistics().fills, 0U);
+  EXPECT_EQ(none.statistics().misses, 3U);
+}
+
 } // namespace
 } // namespace vtd::remap

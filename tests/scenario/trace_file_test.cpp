@@ -224,7 +224,7 @@ TEST_F(trace_file, shows_the_orders_of_the_fault_log_where_there_is_one) {
   auto caps = small_part();
   for (const bool afl : {false, true}) {
     caps.cap.set_afl(afl);
-    traced s(file_, config_of(caps));
+    traced s(path, config_of(caps));
     namespace reg = spec::reg;
     s.write_register<reg::aflog>(0xb00000 | reg::aflog::fls::of(2));
     s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::sfl::mask);
@@ -259,7 +259,7 @@ TEST_F(trace_file, shows_invalidation_requests_to_devices_and_what_became_of_the
   caps.ecap.set_qi(true).set_dt(true);
   dmar::unit_config config = config_of(caps);
   config.timing.device_timeout = 500;
-  traced s(file_, config);
+  traced s(path, config);
   queue_driver queue(s);
   queue.enable();
   spec::device_tlb_descriptor what;
@@ -300,7 +300,7 @@ TEST_F(trace_file, shows_invalidation_requests_to_devices_and_what_became_of_the
 TEST_F(trace_file, shows_a_translation_request_by_its_page_and_its_flag) {
   auto caps = wide_part();
   caps.ecap.set_qi(true).set_dt(true).set_nwfs(true);
-  traced s(file_, config_of(caps));
+  traced s(path, config_of(caps));
   s.tables.attach(disk, 4, 3, spec::translation_type::with_device_tlb);
   s.tables.map(disk, first_page, 0x7000000);
   dmar::request ask;

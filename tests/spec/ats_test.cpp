@@ -53,5 +53,42 @@ TEST(ats, a_descriptor_of_the_queue_says_sizes_in_the_same_way) {
   }
 }
 
+TEST(ats, what_was_set_is_read_back_and_can_be_taken_back) {
+  const translation both = translation{}.set_read(true).set_write(true);
+  EXPECT_TRUE(both.read() && both.write() && both.granted());
+  EXPECT_TRUE(translation{both}.set_read(false).granted()) << "it may still write";
+  EXPECT_TRUE(translation{both}.set_write(false).granted()) << "it may still read";
+  EXPECT_EQ(translation{both}.set_read(false).set_write(false), translation{});
+  EXPECT_FALSE(translation{}.granted());
+  const translation marks = translation{}.set_untranslated_only(true).set_non_snooped(true);
+  EXPECT_TRUE(marks.untranslated_only() && marks.non_snooped() && !marks.granted());
+  EXPECT_EQ(translation{marks}.set_untranslated_only(false).set_non_snooped(false), translation{});
+  EXPECT_EQ(translation{both}.set_pages(0x8000'0000, 9).set_pages(0x1000, 0),
+            translation{both}.set_pages(0x1000, 0))
+      << "nothing of the larger range is left";
+  EXPECT_EQ(translation{both}.set_pages(0x1000, 0).value, 0x1003U);
+}
+
+TEST(ats, a_function_tells_how_many_invalidations_it_takes_in_five_bits_and_zero_means_all) {
+  EXPECT_EQ(function_registers::queue_depth(0), tags);
+  EXPECT_EQ(function_registers::queue_depth(1), 1U);
+  EXPECT_EQ(function_registers::queue_depth(31), 31U);
+  EXPECT_EQ(function_registers::queue_depth(0xffff'ffe0), tags) << "the other bits are not its own";
+  EXPECT_EQ(tags, 32U);
+  EXPECT_EQ(function_registers::offset, 4U);
+  EXPECT_EQ(function_registers::page_aligned_field::mask, 1U << 5);
+  EXPECT_EQ(function_registers::smallest_unit_field::mask, 0x1fU << 16);
+  EXPECT_EQ(function_registers::enable_field::mask, 1U << 31);
+}
+
+TEST(ats, an_invalidation_of_one_page_is_its_address_and_nothing_else) {
+  const invalidation one = invalidation::of(0x1234'5678, 0);
+  EXPECT_EQ(one.value, 0x1234'5000U);
+  EXPECT_EQ(one.first(), 0x1234'5000U);
+  EXPECT_EQ(one.last(), 0x1234'5fffU);
+  EXPECT_EQ(invalidation::of(0, whole_space).first(), 0U);
+  EXPECT_EQ(invalidation::of(0, whole_space).last(), ~std::uint64_t{0});
+}
+
 } // namespace
 } // namespace vtd::spec::ats

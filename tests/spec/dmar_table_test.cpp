@@ -214,6 +214,7 @@ TEST(scope_type, is_printed_by_what_it_names) {
   EXPECT_EQ(to_string(scope_type::ioapic), "ioapic");
   EXPECT_EQ(to_string(scope_type::msi_capable_hpet), "hpet");
   EXPECT_EQ(to_string(scope_type::acpi_namespace_device), "acpi-device");
+  EXPECT_EQ(to_string(static_cast<scope_type>(0xff)), "unknown");
 }
 
 TEST(drhd, counts_register_pages_as_a_power_of_two) {
@@ -326,6 +327,19 @@ TEST(dmar_table, of_a_dc7800_is_walked_by_lengths_to_its_end) {
   EXPECT_EQ(bases, (std::vector<std::uint64_t>{0xfed90000, 0xfed91000, 0xfed92000, 0xfed93000}));
   EXPECT_EQ(sizes,
             (std::vector<std::uint64_t>{0xa00000, 0x1000, 0x1000, 0x1000, 0x1000, 0x1000, 0x1000, 0x1000}));
+}
+
+// A text takes its own bytes and none of its neighbour's.
+TEST(text_field, ends_where_it_says) {
+  std::array<std::byte, 5> bytes{};
+  bytes.fill(std::byte{0x55});
+  using field = text_field<0, 4>;
+  field::set(bytes, "abcdefgh");
+  EXPECT_EQ(bytes[3], std::byte{'d'});
+  EXPECT_EQ(bytes[4], std::byte{0x55});
+  field::set(bytes, "ab");
+  EXPECT_EQ(bytes[4], std::byte{0x55});
+  EXPECT_TRUE(field::equals(bytes, "ab")) << "whatever stands behind it";
 }
 
 } // namespace

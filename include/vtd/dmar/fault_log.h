@@ -58,13 +58,9 @@ public:
   }
 
 private:
-  enum class state : std::uint8_t { idle, wants_read, reading, wants_write, writing, ended };
+  enum class state : std::uint8_t { idle, wants_read, reading, wants_write, writing };
   bool take_port(engine::cycle now) override;
   void restart();
-  void end(outcome how) {
-    state_ = state::ended;
-    outcome_ = how;
-  }
 
   const register_file& registers_;
   pipeline& requests_;

@@ -169,7 +169,7 @@ private:
     bool abandoned = false;
   };
 
-  enum class walker_state : std::uint8_t { idle, structures, wants_read, reading, ended };
+  enum class walker_state : std::uint8_t { structures, wants_read, reading, ended };
 
   struct walker {
     remap::page_walk walk{};
@@ -177,7 +177,7 @@ private:
     engine::cycle due = engine::never;
     std::uint32_t leader = nobody;
     std::uint32_t last_waiter = nobody;
-    walker_state state = walker_state::idle;
+    walker_state state = walker_state::ended;
     bool answer_ok = false;
     bool poisoned = false;
   };

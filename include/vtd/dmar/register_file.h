@@ -65,8 +65,8 @@ public:
   [[nodiscard]] bool is(std::uint32_t offset) const {
     const unsigned records = Register::base == spec::register_base::fault ? caps_.cap.fault_records() : 1;
     const std::uint32_t first = offset_of<Register>();
-    if (offset < first || offset >= first + 16 * (records - 1) + Register::size_bits / 8) return false;
-    return (offset - first) % 16 < Register::size_bits / 8;
+    return offset >= first && (offset - first) / 16 < records &&
+           (offset - first) % 16 < Register::size_bits / 8;
   }
   template <class Register>
   [[nodiscard]] bool is_upper_half_of(std::uint32_t offset) const {

@@ -86,11 +86,13 @@ public:
   /// ... or a paging-structure cache had the entry that points to the table of `level`; level 0: none had.
   void descend(unsigned level, const table_value& from);
 
+  /// Has it come to its context yet? Of a walk under way.
+  [[nodiscard]] bool knows_context() const { return wants_ == demand::cache_lookup || is_paging(); }
+
   [[nodiscard]] const translation& result() const { return result_; }
 
   /// What the walk learned and the caches may keep: the context when it was fetched,
   [[nodiscard]] bool fetched_context() const { return fetched_context_; }
-  [[nodiscard]] bool knows_context() const { return knows_context_; }
   [[nodiscard]] const context_value& context() const { return context_; }
   /// the non-leaf entries it went through, from the top: `visit(level, table_value)`,
   template <class Visitor>
@@ -179,7 +181,6 @@ private:
   table_kind kind_;
   bool fault_processing_disable_;
   bool fetched_context_;
-  bool knows_context_;
   bool fetched_page_;
   bool fetched_absence_;
 };
@@ -194,7 +195,6 @@ inline void page_walk::clear() {
   reads_ = 0;
   fault_processing_disable_ = false;
   fetched_context_ = false;
-  knows_context_ = false;
   fetched_page_ = false;
   fetched_absence_ = false;
 }
@@ -209,13 +209,10 @@ inline void page_walk::start(const table_rules& rules, const dma_access& access,
 inline void page_walk::begin(const table_rules& rules) {
   clear();
   fault_processing_disable_ = context_.fault_processing_disable;
-  if (context_.absent != spec::fault_condition::none) [[unlikely]] {
-    knows_context_ = true;
+  if (context_.absent != spec::fault_condition::none) [[unlikely]]
     return stop(context_.absent);
-  }
   if (const auto condition = table_rules::judge_type(context_.type, access_.type);
       condition != spec::fault_condition::none) {
-    knows_context_ = true;
     return stop(condition);
   }
   enter_context(rules);
@@ -275,7 +272,6 @@ template <class Read>
 }
 
 inline void page_walk::enter_context(const table_rules& rules) {
-  knows_context_ = true;
   if (const auto condition = rules.judge_input(context_, access_); condition != spec::fault_condition::none) {
     return stop(condition);
   }
@@ -290,7 +286,6 @@ inline void page_walk::enter_context(const table_rules& rules) {
 }
 
 inline void page_walk::want_lookup() {
-  knows_context_ = true;
   at_.level = context_.levels;
   wants_ = demand::cache_lookup;
 }

@@ -23,8 +23,8 @@ inline constexpr unsigned whole_space = 64 - page_shift;
 /// its low end tell the size, the first zero above them ends it. With mask 0 (one page) the size bit is 0.
 [[nodiscard]] constexpr std::uint64_t sized_address(std::uint64_t address, unsigned mask) {
   if (mask == 0) return page_base(address);
-  const std::uint64_t below = low_bits(mask < whole_space ? mask + page_shift : 64);
-  const std::uint64_t ones = mask == 1 ? 0 : low_bits(mask - 1) << page_shift;
+  const std::uint64_t below = low_bits(mask + page_shift);
+  const std::uint64_t ones = low_bits(mask - 1) << page_shift;
   return (address & ~below) | ones;
 }
 /// The mask that such a field says; `sized`: its size bit.
@@ -90,7 +90,7 @@ struct translation {
   /// The first byte of these pages, a host physical address.
   [[nodiscard]] constexpr std::uint64_t address() const {
     const unsigned mask = page_mask();
-    return value & ~low_bits(mask < whole_space ? mask + page_shift : 64);
+    return value & ~low_bits(mask + page_shift);
   }
   constexpr translation& set_read(bool on) {
     value = read_field::set(value, on ? 1 : 0);
@@ -132,11 +132,11 @@ struct invalidation {
   /// Both ends inclusive.
   [[nodiscard]] constexpr std::uint64_t first() const {
     const unsigned mask = page_mask();
-    return value & ~low_bits(mask < whole_space ? mask + page_shift : 64);
+    return value & ~low_bits(mask + page_shift);
   }
   [[nodiscard]] constexpr std::uint64_t last() const {
     const unsigned mask = page_mask();
-    return value | low_bits(mask < whole_space ? mask + page_shift : 64);
+    return value | low_bits(mask + page_shift);
   }
   friend constexpr bool operator==(const invalidation&, const invalidation&) = default;
 };

@@ -177,7 +177,8 @@ enum class scope_type : std::uint8_t {
 };
 
 [[nodiscard]] constexpr std::string_view to_string(scope_type type) {
-  constexpr std::string_view names[] = {"unknown", "endpoint", "bridge", "ioapic", "hpet", "acpi-device"};
+  constexpr std::array<std::string_view, 6> names{"unknown", "endpoint", "bridge",
+                                                  "ioapic",  "hpet",     "acpi-device"};
   return static_cast<std::size_t>(type) < std::size(names) ? names[static_cast<std::size_t>(type)]
                                                            : "unknown";
 }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reset in the midst of what waits for a turn: nothing of it happens afterwards.
+
+#include "support/queue_scene.h"
+
+#include <gtest/gtest.h>
+
+namespace vtd::test {
+namespace {
+
+using namespace queue_tests; // NOLINT(google-build-using-namespace)
+using dmar::completion;
+using remap::access_kind;
+namespace reg = spec::reg;
+
+struct reset_scene : scene {
+  explicit reset_scene(const remap::capabilities& caps = queue_part()) : scene(caps) {}
+  bool forward(const dmar::forwarded& piece) override { return unit_world::forward(piece) && !port_is_slow; }
+  void want(std::uint64_t id, std::uint64_t n) {
+    ASSERT_TRUE(offer(id, nic, access_kind::read, page(n)));
+    run_to(wheel.now() + 6);
+  }
+  bool port_is_slow = false;
+};
+
+TEST(reset_edges, requests_that_wait_for_the_way_to_memory_never_take_it) {
+  reset_scene s;
+  s.read(nic, page(0));
+  s.port_is_slow = true;
+  for (std::uint64_t id = 1; id <= 3; ++id)
+    s.want(id, 0);
+  s.settle();
+  const std::size_t before = s.forwards.size();
+  s.unit.reset(false);
+  s.port_is_slow = false;
+  s.unit.memory_port_free(s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.forwards.size(), before) << "the first alone had left";
+  for (std::uint64_t id = 1; id <= 3; ++id)
+    EXPECT_EQ(unit_world::find(s.responses, id).how, id == 1 ? completion::done : completion::failed) << id;
+}
+
+TEST(reset_edges, requests_that_are_about_to_look_up_again_never_do) {
+  for (engine::cycle after = 0; after < 8; ++after) {
+    reset_scene s;
+    s.read(nic, page(0));
+    s.hold_tables = true;
+    for (std::uint64_t id = 1; id <= 4; ++id)
+      s.want(id, 1);
+    s.settle();
+    ASSERT_EQ(s.unit.statistics().merged, 3U);
+    ASSERT_EQ(s.held_tables.size(), 1U);
+    s.responses.clear();
+    s.unit.table_answered(s.held_tables[0].first, true, s.held_tables[0].second, s.now_ps());
+    s.run_to(s.wheel.now() + after);
+    const std::size_t gone = s.forwards.size();
+    s.unit.reset(true);
+    s.settle();
+    EXPECT_EQ(s.forwards.size(), gone) << after;
+    EXPECT_EQ(s.responses.size(), 4U) << after;
+    EXPECT_FALSE(s.unit.has_work_in_flight());
+    // And the slots are as good as new.
+    s.hold_tables = false;
+    s.unit_world::enable();
+    s.responses.clear();
+    for (std::uint64_t id = 5; id <= 8; ++id)
+      s.want(id, 2);
+    s.settle();
+    EXPECT_EQ(s.responses.size(), 4U) << after;
+    for (std::uint64_t id = 5; id <= 8; ++id)
+      EXPECT_EQ(unit_world::find(s.forwards, id).address, frame(2)) << after;
+  }
+}
+
+TEST(reset_edges, an_order_of_a_register_from_before_it_removes_nothing_afterwards) {
+  reset_scene s(small_part());
+  s.invalidate_iotlb_global();
+  s.invalidate_contexts_global();
+  s.run_to(s.wheel.now() + 2);
+  const std::uint64_t before = s.unit.statistics().invalidations;
+  s.unit.reset(true);
+  s.settle();
+  EXPECT_EQ(s.unit.statistics().invalidations, before);
+  EXPECT_EQ(s.wheel.next(), engine::never);
+}
+
+TEST(reset_edges, protected_memory_is_off_at_once) {
+  reset_scene s;
+  s.write_register<reg::gcmd>(0);
+  s.write_register<reg::plmbase>(0);
+  s.write_register<reg::plmlimit>(0);
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.settle();
+  EXPECT_EQ(s.read(nic, 0x1000).how, completion::blocked);
+  s.unit.reset(true);
+  EXPECT_EQ(s.read(nic, 0x1000).how, completion::done);
+}
+
+TEST(reset_edges, the_answer_to_a_status_write_from_before_it_completes_no_wait) {
+  reset_scene s;
+  s.hold_answers = true;
+  s.queue.submit(status_wait(status_word, 1).set_interrupt(true));
+  s.settle();
+  ASSERT_EQ(s.held_descriptors.size(), 1U);
+  s.unit.descriptor_answered(s.held_descriptors[0].first, true, s.held_descriptors[0].second, s.now_ps());
+  s.settle();
+  ASSERT_EQ(s.held_status.size(), 1U);
+  const unsigned old = s.held_status[0];
+  s.unit.reset(true);
+  s.queue.enable();
+  for (const bool ok : {true, false}) {
+    s.unit.status_answered(old, ok, s.now_ps());
+    s.settle();
+    EXPECT_EQ(s.read_register<reg::ics>(), 0U);
+    EXPECT_FALSE(s.queue.failed());
+  }
+  // Nor one that is under way.
+  s.queue.submit(status_wait(status_word, 2).set_interrupt(true));
+  s.settle();
+  s.unit.descriptor_answered(s.held_descriptors[1].first, true, s.held_descriptors[1].second, s.now_ps());
+  s.settle();
+  ASSERT_EQ(s.held_status.size(), 2U);
+  s.unit.status_answered(old, false, s.now_ps());
+  s.settle();
+  EXPECT_FALSE(s.queue.failed());
+  EXPECT_EQ(s.read_register<reg::ics>(), 0U);
+  s.unit.status_answered(s.held_status[1], true, s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.read_register<reg::ics>(), 1U);
+}
+
+} // namespace
+} // namespace vtd::test
