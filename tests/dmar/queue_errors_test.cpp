@@ -302,5 +302,29 @@ TEST(queue_errors, the_event_of_an_error_needs_no_cycle_where_the_part_says_so) 
   EXPECT_EQ(s.messages[0].first, s.wheel.now()) << "in the cycle of the error";
 }
 
+TEST(queue_errors, of_two_mistakes_of_a_descriptor_its_type_is_told) {
+  scene s(config_of(later_part()), 0, true);
+  s.memory.store(s.queue.base(), 0);
+  s.queue.push(spec::invalidation_descriptor{});
+  s.memory.store(s.queue.base() + 16, 1);
+  s.queue.ring();
+  s.settle();
+  EXPECT_EQ(s.queue.error(), spec::queue_error::invalid_type);
+}
+
+TEST(queue_errors, a_descriptor_is_taken_from_the_first_answer_to_its_read) {
+  scene s;
+  s.hold_answers = true;
+  s.queue.submit(spec::wait_descriptor{});
+  s.settle();
+  ASSERT_EQ(s.held_descriptors.size(), 1U);
+  const auto& [tag, words] = s.held_descriptors[0];
+  s.unit.descriptor_answered(tag, true, words, s.now_ps());
+  s.unit.descriptor_answered(tag, false, {}, s.now_ps());
+  s.settle();
+  EXPECT_FALSE(s.queue.failed());
+  EXPECT_EQ(s.queue.head(), s.queue.tail());
+}
+
 } // namespace
 } // namespace vtd::test
