@@ -14,7 +14,7 @@ register_file::register_file(const remap::capabilities& caps, unsigned protected
     const std::uint64_t gone = unimplemented(layout);
     for (unsigned half = 0; half < layout.size_bits / 32; ++half) {
       const auto part = [half](std::uint64_t mask) {
-        return static_cast<std::uint32_t>(mask >> (32 * half));
+        return static_cast<std::uint32_t>(half == 0 ? mask : mask >> 32);
       };
       dword& d = dwords_[offset / 4 + half];
       d.reset = part(layout.reset());

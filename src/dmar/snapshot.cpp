@@ -101,9 +101,9 @@ std::string snapshot::describe(const unit_config& config) {
   static_cast<void>(name);
   lines out;
   {
-    const auto& [cap, ecap, host_address_width, version, output_range_check, entry_beats, caches_absent] =
-        caps;
-    out("cap", cap.value)("ecap", ecap.value)("version", version);
+    const auto& [cap, ecap, host_address_width, part_version, output_range_check, entry_beats,
+                 caches_absent] = caps;
+    out("cap", cap.value)("ecap", ecap.value)("version", part_version);
     out("host_address_width", host_address_width)("output_range_check", output_range_check);
     out("caches_absent", caches_absent)("entry_beats", entry_beats);
   }

@@ -22,7 +22,6 @@ namespace {
 using namespace vtd::test; // NOLINT(google-build-using-namespace)
 using remap::access_kind;
 using remap::address_type;
-namespace reg = spec::reg;
 
 constexpr std::uint16_t domain = 3;
 constexpr std::uint64_t iova = 0x40000000;
@@ -51,7 +50,7 @@ struct scene : unit_world {
     enable();
     queue.enable();
   }
-  ~scene() { unit.set_observer(nullptr); }
+  ~scene() override { unit.set_observer(nullptr); }
   scene(const scene&) = delete;
   scene& operator=(const scene&) = delete;
 
@@ -71,7 +70,7 @@ struct scene : unit_world {
   void invalidate_iotlb(std::uint64_t address = iova, std::uint16_t of = domain) {
     queue.run(page_of(of, address), status_wait(status_word, 1));
   }
-  void invalidate_device(std::uint64_t address = iova, unsigned mask = 0, spec::source_id device = nic) {
+  void tell_device(std::uint64_t address = iova, unsigned mask = 0, spec::source_id device = nic) {
     queue.run(spec::device_tlb_descriptor{}.set_source(device).set_max_pending(4).set_range(address, mask),
               status_wait(status_word, 2));
   }
@@ -154,7 +153,7 @@ TEST(device_tlb_checker, says_nothing_of_a_driver_that_does_all) {
     s.tables.map(nic, iova, to);
     s.invalidate_iotlb();
     s.use(frame); // the device goes on until it is told
-    s.invalidate_device();
+    s.tell_device();
     s.ask(iova);
     s.use(to);
     s.be_patient();
@@ -189,12 +188,12 @@ TEST(device_tlb_checker, waits_so_long_for_the_invalidation_and_no_longer) {
     EXPECT_EQ(s.checker.stale_uses(), 1U);
     s.checker.finish(s.wheel.now());
     EXPECT_EQ(s.found(), 0U) << "the driver may be on its way";
-    if (in_time) s.invalidate_device();
+    if (in_time) s.tell_device();
     s.be_patient();
     s.checker.finish(s.wheel.now());
     EXPECT_EQ(s.found(), in_time ? 0U : 1U);
     // Nothing takes back what was reported.
-    s.invalidate_device();
+    s.tell_device();
     EXPECT_EQ(s.found(), in_time ? 0U : 1U);
     EXPECT_EQ(s.checker.known(), 0U);
   }
@@ -222,8 +221,8 @@ TEST(device_tlb_checker, an_invalidation_of_another_device_or_place_is_none) {
   s.ask(iova);
   s.tables.unmap(nic, iova);
   s.invalidate_iotlb();
-  s.invalidate_device(iova, 0, disk);
-  s.invalidate_device(iova + spec::page_size);
+  s.tell_device(iova, 0, disk);
+  s.tell_device(iova + spec::page_size);
   s.be_patient();
   s.use(frame);
   EXPECT_EQ(s.found(), 1U);
@@ -234,7 +233,7 @@ TEST(device_tlb_checker, an_invalidation_before_that_of_the_iotlb_does_not_help_
   s.tables.map(nic, iova, frame);
   s.ask(iova);
   s.tables.map(nic, iova, other_frame);
-  s.invalidate_device();
+  s.tell_device();
   s.ask(iova); // from the IOTLB: the old page
   s.invalidate_iotlb();
   s.be_patient();
@@ -353,7 +352,7 @@ TEST(device_tlb_checker, looks_at_the_page_of_a_large_translation_that_changed) 
   s.use(two_mb * 8 + 3 * spec::page_size + 0x80);
   EXPECT_EQ(s.only().find("input page"), hex(gone));
   EXPECT_EQ(s.only().find("device knows").substr(0, 16), "read-write, 2 MB");
-  s.invalidate_device(gone);
+  s.tell_device(gone);
   EXPECT_EQ(s.checker.known(), 0U) << "a device forgets all of it";
 }
 

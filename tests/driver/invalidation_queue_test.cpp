@@ -4,12 +4,15 @@
 
 #include "vtd/driver/invalidation_queue.h"
 
+#include "vtd/driver/text.h"
+
 #include "event_patterns.h"
 #include "fake_machine.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cinttypes>
 #include <memory>
 #include <string>
 
@@ -259,9 +262,7 @@ TEST(driver_queue, a_descriptor_that_cannot_be_read_is_given_up_and_its_address_
   auto& unit = m.running();
   m.fake.unreadable_descriptors = driver::invalidation_queue::most_tries;
   const std::uint64_t start = m.hw.now_ns;
-  char address[32];
-  std::snprintf(address, sizeof address, "host address 0x%llx",
-                static_cast<unsigned long long>(unit.queue()->address() + 0x40));
+  const std::string address = driver::printed("host address 0x%" PRIx64, unit.queue()->address() + 0x40);
   const std::string told = m.error_of(unit_step::queued_invalidation);
   EXPECT_THAT(told, HasSubstr("the unit stopped at the descriptor at IQH = 0x40"));
   EXPECT_THAT(told, HasSubstr(address));
