@@ -109,7 +109,7 @@ def mutations(code):
         yield "operator", a, b, f
     for a, b, f in replaced(code, r"(?<![\w])(\+\+|--)(?=[\w(])", swap({"++": "--", "--": "++"})):
         yield "step", a, b, f
-    for a, b, f in replaced(code, r"(?<![\w.])((?:0x[0-9a-fA-F]+|\d+)[uUlL]*)(?![\w.'])", number):
+    for a, b, f in replaced(code, r"(?<![\w.'])((?:0x[0-9a-fA-F]+|\d+)[uUlL]*)(?![\w.'])", number):
         yield "constant", a, b, f
     for a, b, f in replaced(code, r"\b(true|false)\b", swap({"true": "false", "false": "true"})):
         yield "constant", a, b, f

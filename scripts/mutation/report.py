@@ -67,9 +67,9 @@ def write_report(mutants, results, options):
         "`scripts/mutation/equivalents.txt`.", "",
         "To repeat: `nice scripts/mutate.py`; it goes on where it stopped, results are in `build/mutation/results.jsonl`.",
         "`--retest` runs the survivors again, `--report` writes this page anew.", "",
-        f"**Sample:** of {len(mutants)} mutants {len(known)} were run, in the order in which seed {options.seed} draws them: "
-        f"{len(known) - len(alone)} switched",
-        f"inside one build, {len(alone)} built alone (what cannot be switched: constants of declarations, template arguments).",
+        f"**Sample:** of {len(mutants)} mutants {len(known)} were run, in the order in which seed {options.seed} draws them,",
+        f"those of files chosen with `--only` before others: {len(known) - len(alone)} switched inside one build, {len(alone)} built alone",
+        "(what cannot be switched: constants of declarations, template arguments).",
         f"{len(known) - len(born)} did not compile and count for nothing; {len(mutants) - len(known)} were not run. Only mutants "
         "of lines as they are now count. A",
         "survivor stays listed until it was run again, although a newer test may kill it.", "",

@@ -21,7 +21,7 @@ device_page device_tlb::page_of(std::uint64_t address, spec::ats::translation gr
   const unsigned level = std::min(granted.page_mask() / bits_per_level + 1, max_level);
   // Where in the granted range the page lies that holds the address.
   const unsigned shift = granted.page_mask() + spec::page_shift;
-  const std::uint64_t inside = address & spec::low_bits(std::min(shift, 64U));
+  const std::uint64_t inside = address & spec::low_bits(shift);
   const std::uint64_t first = (granted.address() | inside) & ~(spec::level_size(level) - 1);
   return {level, first, granted.read(), granted.write(), granted.untranslated_only(), granted.non_snooped()};
 }

@@ -41,7 +41,7 @@ fault_condition table_rules::judge(const spec::context_entry& entry) const {
     case translation_type::pass_through:
       return caps_.ecap.pt();
     case translation_type::reserved:
-      return false;
+      break;
     }
     return false;
   }();

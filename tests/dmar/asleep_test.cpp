@@ -291,12 +291,14 @@ TEST(asleep, while_all_slots_or_all_walkers_are_taken) {
 
 TEST(asleep, while_a_command_waits_for_requests_to_leave) {
   enum class kind { iotlb, translation, protection, queued, queue_off };
-  for (const kind each : {kind::iotlb, kind::translation, kind::protection, kind::queued, kind::queue_off}) {
+  constexpr kind all[] = {kind::iotlb, kind::translation, kind::protection, kind::queued, kind::queue_off};
+  for (unsigned n = 0; n < 2 * std::size(all); ++n) {
+    const kind each = all[n / 2];
     dmar::unit_config config = config_of(part());
     config.caps.ecap.set_qi(each == kind::queued || each == kind::queue_off);
     slow_scene s(config);
     s.hold_answers = true;
-    s.want(1, 0);
+    s.want(1, 0, n % 2 == 0 ? access_kind::read : access_kind::write);
     s.settle();
     const auto waits = [&] {
       const auto status = s.read_register<reg::gsts>();

@@ -158,5 +158,65 @@ TEST(device_invalidation_edges, a_snapshot_takes_its_counts_along) {
   EXPECT_EQ(second.unit.statistics().unexpected_completions, 1U);
 }
 
+TEST(device_invalidation_edges, its_counts_begin_anew_with_all_others) {
+  edge_scene s;
+  s.queue.submit(device_page(nic, page(0)));
+  s.pass(500);
+  s.complete(nic, s.tag_of(0));
+  s.complete(nic, 1U << 9);
+  s.read(nic, page(0));
+  s.read(nic, page(70));
+  s.unit.clear_statistics();
+  const dmar::unit_statistics all = s.unit.statistics();
+  EXPECT_EQ(all.device_invalidations, 0U);
+  EXPECT_EQ(all.unexpected_completions, 0U);
+  EXPECT_EQ(all.requests + all.walks + all.faults + all.descriptors, 0U);
+}
+
+// Late, it takes with it what was fetched or is about to be, and that is fetched again later.
+TEST(device_invalidation_edges,
+     a_descriptor_on_its_way_at_a_time_out_is_fetched_again_when_the_error_is_cleared) {
+  for (const bool wants_port : {false, true}) {
+    struct slow final : edge_scene {
+      bool forward(const dmar::forwarded& piece) override {
+        return unit_world::forward(piece) && !port_is_slow;
+      }
+      bool port_is_slow = false;
+    } s;
+    s.queue.submit(device_page(nic, page(0)));
+    s.pass(500);
+    ASSERT_EQ(s.invalidations.size(), 1U);
+    s.hold_answers = true;
+    if (wants_port) {
+      s.port_is_slow = true;
+      ASSERT_TRUE(s.offer(1, nic, remap::access_kind::read, page(0)));
+      s.pass(500);
+    }
+    const std::size_t reads = s.descriptor_reads.size();
+    s.queue.submit(interrupt_wait());
+    s.pass(100);
+    ASSERT_EQ(s.descriptor_reads.size(), wants_port ? reads : reads + 1);
+    const std::uint64_t head = s.queue.head();
+    s.pass(time_out);
+    ASSERT_EQ(s.errors(), reg::fsts::ite::mask);
+    if (wants_port) {
+      s.unit.memory_port_free(s.now_ps());
+      s.pass(100);
+      EXPECT_EQ(s.descriptor_reads.size(), reads) << "it does not want it any more";
+    } else {
+      const auto& [tag, words] = s.held_descriptors.back();
+      s.unit.descriptor_answered(tag, true, words, s.now_ps());
+      s.pass(100);
+    }
+    EXPECT_EQ(s.queue.head(), head) << "nothing was taken";
+    EXPECT_EQ(s.read_register<reg::ics>(), 0U);
+    s.hold_answers = false;
+    s.write_register<reg::fsts>(reg::fsts::ite::mask);
+    s.pass(500);
+    EXPECT_EQ(s.queue.head(), s.queue.tail());
+    EXPECT_EQ(s.read_register<reg::ics>(), 1U) << "and now it is done";
+  }
+}
+
 } // namespace
 } // namespace vtd::test::queue_tests

@@ -209,5 +209,39 @@ TEST(direct, what_a_request_at_once_evicts_is_withdrawn) {
   EXPECT_EQ(s.withdrawn, (std::vector{std::pair{iova, iova + spec::page_size - 1}}));
 }
 
+TEST(direct, of_another_requesters_page_in_the_same_domain_is_given_only_to_whom_it_would_be_translated) {
+  scene s;
+  const std::uint64_t beyond_39_bits = std::uint64_t{1} << 40;
+  s.map(beyond_39_bits, frame, 1);
+  s.read(nic, iova);
+  s.read(nic, beyond_39_bits);
+  const auto ask = [&](spec::source_id who, std::uint64_t address) {
+    return s.unit.direct({who, access_kind::read, remap::address_type::untranslated, address}).has_value();
+  };
+  EXPECT_TRUE(ask(nic, iova) && ask(nic, beyond_39_bits));
+  // The domain is the same, the width is three levels: what lies beyond is none of it.
+  const std::uint64_t top = s.tables.context(nic).second_level_table();
+  s.tables.attach(disk, 3, 3, spec::translation_type::untranslated_only, top);
+  s.read(disk, 0x1000);
+  EXPECT_FALSE(ask(disk, beyond_39_bits));
+  // Passed through, it goes where it says.
+  constexpr auto third = spec::source_id::from_bdf(2, 0, 0);
+  s.tables.attach(third, 3, 4, spec::translation_type::pass_through, top);
+  EXPECT_EQ(s.read(third, iova).address, iova);
+  EXPECT_FALSE(ask(third, iova));
+}
+
+TEST(direct, with_translation_off_a_page_is_given_with_both_rights) {
+  scene s;
+  s.write_register<reg::gcmd>(0);
+  s.settle();
+  const auto got = s.direct(0x12345);
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->read && got->write);
+  EXPECT_EQ(got->first, 0x12000U);
+  EXPECT_EQ(got->last, 0x12fffU);
+  EXPECT_EQ(got->host, 0x12000U);
+}
+
 } // namespace
 } // namespace vtd::test

@@ -153,5 +153,72 @@ TEST(entry_beats, an_invalidation_between_the_beats_makes_the_walk_read_the_entr
   EXPECT_NE(old, s.tables.context(nic));
 }
 
+/// What an observer of walks hears: of first beats and of all reads, in their order.
+struct beats final : remap::walk_observer {
+  struct heard {
+    bool leaves;
+    remap::entry_part part;
+    remap::table_kind kind;
+    std::uint64_t address;
+    engine::cycle when;
+  };
+  void on_table_read(const remap::table_read& read) override {
+    all.push_back({false, read.part, read.kind, read.address, read.when});
+  }
+  void on_first_beat(const remap::table_read& read) override {
+    all.push_back({true, read.part, read.kind, read.address, read.when});
+  }
+  std::vector<heard> all;
+};
+
+TEST(entry_beats, an_observer_is_told_when_a_first_half_leaves_and_when_each_half_is_there) {
+  for (const bool at_once : {false, true}) {
+    scene s(2);
+    beats told;
+    s.unit.set_walk_observer(&told);
+    const engine::cycle t = s.wheel.now();
+    if (at_once) {
+      dmar::request piece;
+      piece.access = {nic, remap::access_kind::read, remap::address_type::untranslated, iova};
+      piece.length = 64;
+      (void)s.unit.pass(piece, s.memory, s.now_ps());
+    } else {
+      s.read(nic, iova);
+    }
+    s.unit.set_walk_observer(nullptr);
+    ASSERT_EQ(told.all.size(), 2U + 4U + 3U) << at_once;
+    using remap::entry_part;
+    using remap::table_kind;
+    const entry_part parts[] = {entry_part::lower_half, entry_part::lower_half, entry_part::upper_half};
+    engine::cycle before = t;
+    for (std::size_t n = 0; n < 6; ++n) {
+      const auto& heard = told.all[n];
+      EXPECT_EQ(heard.leaves, n % 3 == 0) << n;
+      EXPECT_EQ(heard.part, parts[n % 3]) << n;
+      EXPECT_EQ(heard.kind, n < 3 ? table_kind::root : table_kind::context) << n;
+      const std::uint64_t entry = n < 3 ? s.tables.root_entry_of(nic) : s.tables.context_entry_of(nic);
+      EXPECT_EQ(heard.address, entry + (n % 3 == 2 ? half : 0)) << n;
+      EXPECT_GE(heard.when, before) << n;
+      if (n % 3 != 0) {
+        EXPECT_EQ(heard.when, before + read_time) << n;
+      }
+      before = heard.when;
+    }
+    for (std::size_t n = 6; n < told.all.size(); ++n) {
+      EXPECT_EQ(told.all[n].part, entry_part::whole);
+      EXPECT_FALSE(told.all[n].leaves);
+    }
+  }
+}
+
+TEST(entry_beats, of_whole_entries_no_first_beat_is_told) {
+  scene s(1);
+  beats told;
+  s.unit.set_walk_observer(&told);
+  s.read(nic, iova);
+  s.unit.set_walk_observer(nullptr);
+  EXPECT_EQ(told.all.size(), 5U);
+}
+
 } // namespace
 } // namespace vtd::test

@@ -207,11 +207,14 @@ TEST(queue_errors, a_wait_whose_status_is_lost_is_stood_at_whatever_was_fetched_
     dmar::unit_config config = config_of(queue_part());
     config.timing.queue_prefetch = prefetch;
     scene s(config);
+    // The others are fetched long before memory says that it could not.
+    s.data_delay = 1000 * scene::period;
     s.memory.fail(status_word);
     s.queue.run(page_of(domain, page(0)), status_wait(status_word, 1), page_of(domain, page(1)),
                 page_of(domain, page(2)), status_wait(status_word + 4, 2));
     EXPECT_TRUE(s.queue.failed());
     EXPECT_EQ(s.queue.head(), 16U) << prefetch;
+    EXPECT_EQ(s.memory.load(status_word), 0U) << "nor is the next wait over";
     // Software may put another in its place (VT-d 6.5.2.10).
     s.memory.heal();
     s.queue.put(16, status_wait(status_word, 7));
@@ -297,6 +300,30 @@ TEST(queue_errors, the_event_of_an_error_needs_no_cycle_where_the_part_says_so) 
     s.run_to(s.wheel.now() + 1);
   ASSERT_EQ(s.messages.size(), 1U);
   EXPECT_EQ(s.messages[0].first, s.wheel.now()) << "in the cycle of the error";
+}
+
+TEST(queue_errors, of_two_mistakes_of_a_descriptor_its_type_is_told) {
+  scene s(config_of(later_part()), 0, true);
+  s.memory.store(s.queue.base(), 0);
+  s.queue.push(spec::invalidation_descriptor{});
+  s.memory.store(s.queue.base() + 16, 1);
+  s.queue.ring();
+  s.settle();
+  EXPECT_EQ(s.queue.error(), spec::queue_error::invalid_type);
+}
+
+TEST(queue_errors, a_descriptor_is_taken_from_the_first_answer_to_its_read) {
+  scene s;
+  s.hold_answers = true;
+  s.queue.submit(spec::wait_descriptor{});
+  s.settle();
+  ASSERT_EQ(s.held_descriptors.size(), 1U);
+  const auto& [tag, words] = s.held_descriptors[0];
+  s.unit.descriptor_answered(tag, true, words, s.now_ps());
+  s.unit.descriptor_answered(tag, false, {}, s.now_ps());
+  s.settle();
+  EXPECT_FALSE(s.queue.failed());
+  EXPECT_EQ(s.queue.head(), s.queue.tail());
 }
 
 } // namespace

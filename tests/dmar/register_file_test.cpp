@@ -272,5 +272,18 @@ TEST(register_file, the_interrupt_table_lies_within_the_hosts_addresses_and_eime
   }
 }
 
+TEST(register_file, the_last_bytes_of_the_block_may_hold_a_register) {
+  auto caps = test::small_part();
+  caps.cap.set_fro(0xff);
+  register_file file(caps);
+  ASSERT_EQ(file.size(), spec::page_size);
+  const std::uint32_t last = file.offset_of<reg::frcd_hi>();
+  ASSERT_EQ(last + 8, file.size());
+  file.store<reg::frcd_hi>(reg::frcd_hi::f::of(1) | 0x1234);
+  EXPECT_EQ(file.read_bytes(last, 8), reg::frcd_hi::f::of(1) | 0x1234);
+  EXPECT_NE(file.read_bytes(last + 4, 4), 0U);
+  EXPECT_EQ(file.read_bytes(last + 4, 8), 0U) << "half of it lies outside";
+}
+
 } // namespace
 } // namespace vtd::dmar

@@ -129,5 +129,59 @@ TEST(reset_edges, the_answer_to_a_status_write_from_before_it_completes_no_wait)
   EXPECT_EQ(s.read_register<reg::ics>(), 1U);
 }
 
+TEST(reset_edges, the_way_to_memory_rests_no_longer_and_is_still_busy_if_it_was) {
+  for (const bool busy : {false, true}) {
+    auto config = config_of(queue_part());
+    config.timing.memory_interval = 1000;
+    struct slow final : scene {
+      using scene::scene;
+      bool forward(const dmar::forwarded& piece) override {
+        return unit_world::forward(piece) && !port_is_slow;
+      }
+      bool port_is_slow = false;
+    } w(config);
+    w.read(nic, page(0));
+    w.run_to(w.wheel.now() + 2000);
+    w.port_is_slow = busy;
+    ASSERT_TRUE(w.offer(1, nic, access_kind::read, page(0)));
+    w.run_to(w.wheel.now() + 10);
+    ASSERT_NE(unit_world::find(w.forwards, 1).at, 0U);
+    w.unit.reset(false);
+    ASSERT_TRUE(w.offer(2, nic, access_kind::read, page(0)));
+    w.run_to(w.wheel.now() + 500);
+    EXPECT_EQ(unit_world::find(w.forwards, 2).at != 0, !busy);
+    if (!busy) continue;
+    w.unit.memory_port_free(w.now_ps());
+    w.settle();
+    EXPECT_NE(unit_world::find(w.forwards, 2).at, 0U);
+  }
+}
+
+TEST(reset_edges, an_order_of_the_fault_log_from_before_it_is_none) {
+  remap::capabilities caps = queue_part();
+  caps.cap.set_afl(true);
+  for (const std::uint32_t order : {reg::gcmd::sfl::mask, reg::gcmd::eafl::mask}) {
+    reset_scene s(caps);
+    s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::qie::mask | order);
+    s.run_to(s.wheel.now() + 3);
+    s.unit.reset(true);
+    s.settle();
+    EXPECT_EQ(s.read_register<reg::gsts>(), 0U);
+    EXPECT_EQ(s.wheel.next(), engine::never);
+  }
+}
+
+TEST(reset_edges, requests_at_once_that_wait_downstream_are_inside_no_more) {
+  reset_scene s(small_part());
+  const std::uint64_t one = s.unit.enter(false);
+  s.unit.reset(false);
+  EXPECT_FALSE(s.unit.has_work_in_flight());
+  s.invalidate_iotlb_page(domain, page(0));
+  s.settle();
+  EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U) << "no drain waits for it";
+  s.unit.leave(one, s.now_ps());
+  EXPECT_FALSE(s.unit.has_work_in_flight());
+}
+
 } // namespace
 } // namespace vtd::test

@@ -311,5 +311,53 @@ TEST(snapshot_form, takes_large_pages_and_protected_regions_along) {
   EXPECT_EQ(second->read(nic, iova + spec::level_size(2)).how, dmar::completion::blocked) << "protected";
 }
 
+TEST(snapshot_form, takes_statistics_and_turns_along) {
+  unit_config config = busy_world::configuration();
+  config.ports = 2;
+  const auto make = [&] {
+    auto w = std::make_unique<unit_world>(config);
+    w->tables.attach(nic, 3);
+    w->tables.map(nic, iova, 0x7000000);
+    return w;
+  };
+  const auto first = make();
+  first->enable();
+  first->read(nic, iova);
+  first->read(disk, iova);
+  ASSERT_TRUE(first->offer(1, nic, access_kind::read, iova, 64, 0));
+  first->settle();
+  const auto saved = first->unit.save(first->now_ps());
+  const auto second = make();
+  second->unit.restore(saved, second->now_ps());
+  const auto& there = first->unit.statistics();
+  const auto& here = second->unit.statistics();
+  EXPECT_EQ(here.requests, 3U);
+  EXPECT_EQ(here.requests, there.requests);
+  EXPECT_EQ(here.walk_reads, there.walk_reads);
+  EXPECT_EQ(here.faults, there.faults);
+  // Port 0 had its turn last.
+  ASSERT_TRUE(second->offer(10, nic, access_kind::read, iova, 64, 0));
+  ASSERT_TRUE(second->offer(11, nic, access_kind::read, iova, 64, 1));
+  second->settle();
+  EXPECT_EQ(second->admissions.at(0).id, 11U);
+}
+
+TEST(snapshot_form, keeps_nothing_of_what_stands_in_invalid_lines) {
+  const auto size_of = [](unit_world& w) {
+    for (const auto& section : dmar::snapshot::sections_of(w.unit.save(w.now_ps()))) {
+      if (section.name == "iotlb lines") return section.size;
+    }
+    return std::size_t{0};
+  };
+  busy_world w;
+  const std::size_t one = size_of(w);
+  w.queue.run(all_pages());
+  const std::size_t none = size_of(w);
+  EXPECT_LT(none, one);
+  w.unit.reset(true);
+  EXPECT_EQ(size_of(w), none);
+  EXPECT_EQ(size_of(*std::make_unique<unit_world>(busy_world::configuration())), none);
+}
+
 } // namespace
 } // namespace vtd::test

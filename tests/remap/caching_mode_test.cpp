@@ -217,5 +217,20 @@ TEST(caching_mode, a_part_need_not_cache_what_it_may) {
   EXPECT_EQ(b.read(), fault_condition::none);
 }
 
+// It is kept under domain-id 0 and has no width: what that domain maps, at address 0 too, is not for it.
+TEST(caching_mode, an_absent_context_reaches_nothing_of_domain_0) {
+  bench b(part(true));
+  b.tables.attach(disk, 0);
+  for (const std::uint64_t address : {std::uint64_t{0}, iova}) {
+    b.tables.map(disk, address, frame);
+    EXPECT_EQ(b.read(address, disk), fault_condition::none);
+  }
+  constexpr auto nobody = spec::source_id::from_bdf(7, 0, 0);
+  for (unsigned again = 0; again < 3; ++again) {
+    for (const std::uint64_t address : {std::uint64_t{0}, iova})
+      EXPECT_EQ(b.read(address, nobody), fault_condition::lrt_2) << again;
+  }
+}
+
 } // namespace
 } // namespace vtd::remap

@@ -145,5 +145,82 @@ TEST(large_pages, in_pieces_an_invalidation_drops_the_pieces_in_its_range) {
   EXPECT_EQ(b.read(large + 0x1000).address, large_frame + 0x1000) << "software has to name all of the page";
 }
 
+// Only where there are larger pages is every size looked up: the count of them has to hold.
+TEST(large_pages, none_is_forgotten_when_small_ones_come_and_go_around_it) {
+  auto shapes = test::small_caches();
+  shapes.iotlb = {2, 0, replacement::lru, 1};
+  translation_caches caches(shapes);
+  const auto page = [](unsigned level) {
+    return page_value{{static_cast<std::uint8_t>(level), true, true, false}, spec::fault_condition::none, 0};
+  };
+  const auto large_page = [](std::uint64_t n) { return large + n * spec::level_size(2); };
+  caches.fill_page(domain, large_page(0), page(2));
+  caches.fill_page(domain, small, page(1));
+  caches.fill_page(domain, large_page(1), page(2)); // the first large one leaves,
+  caches.fill_page(domain, large_page(2), page(2)); // the small one leaves,
+  caches.fill_page(domain, small, page(1));         // and a large one for it
+  EXPECT_EQ(caches.lookup_page(domain, large_page(0)), nullptr);
+  EXPECT_EQ(caches.lookup_page(domain, large_page(1)), nullptr);
+  EXPECT_NE(caches.lookup_page(domain, large_page(2)), nullptr);
+  EXPECT_NE(caches.lookup_page(domain, small), nullptr);
+  // Filled again it is one, not two.
+  caches.fill_page(domain, large_page(2), page(2));
+  caches.fill_page(domain, small + spec::page_size, page(1));
+  EXPECT_NE(caches.lookup_page(domain, large_page(2)), nullptr);
+}
+
+TEST(large_pages, one_is_found_in_an_array_that_holds_no_more) {
+  auto shapes = test::small_caches();
+  shapes.iotlb = {1, 0, replacement::lru, 1};
+  bench b(shapes);
+  b.read(large);
+  b.read(large + 8);
+  EXPECT_TRUE(b.cost.iotlb_hit);
+}
+
+TEST(large_pages, a_small_page_is_seen_beside_an_array_for_large_ones) {
+  bench b(separate());
+  b.read(small);
+  EXPECT_NE(b.hardware.caches().peek_page(domain, small), nullptr);
+  EXPECT_EQ(b.hardware.caches().large_iotlb().occupancy(), 0U);
+}
+
+TEST(large_pages, an_invalidation_tells_how_many_of_both_arrays_went) {
+  bench b(separate());
+  b.read(small);
+  b.read(large);
+  auto& caches = b.hardware.caches();
+  const std::size_t tables =
+      caches.tables(2).occupancy() + caches.tables(3).occupancy() + caches.tables(4).occupancy();
+  EXPECT_EQ(caches.invalidate_pages_of_domain(domain), 2 + tables);
+  b.read(small);
+  b.read(large);
+  EXPECT_EQ(caches.invalidate_pages(domain, {0, spec::page_number(large + spec::level_size(2))}, true, false),
+            2U);
+}
+
+TEST(large_pages, one_that_is_larger_than_any_leaf_is_not_kept_and_nobody_leaves_for_it) {
+  translation_caches caches(test::small_caches());
+  page_value value{};
+  value.level = translation_caches::max_leaf_level + 1;
+  value.read = true;
+  EXPECT_EQ(caches.fill_page(domain, 0, value), 0U);
+  EXPECT_EQ(caches.iotlb().occupancy(), 0U);
+}
+
+TEST(paging_structure_caches, there_are_some_if_one_of_them_has_entries) {
+  cache_shapes shapes;
+  shapes.iotlb = {4, 0, replacement::lru, 1};
+  EXPECT_FALSE(translation_caches(shapes).has_tables());
+  for (cache_shape* each : {&shapes.pde, &shapes.pdpe, &shapes.pml4, &shapes.pml5}) {
+    *each = {1, 0, replacement::lru, 1};
+    EXPECT_TRUE(translation_caches(shapes).has_tables());
+    *each = {};
+  }
+  for (cache_shape* each : {&shapes.pde, &shapes.pdpe, &shapes.pml4, &shapes.pml5})
+    *each = {1, 0, replacement::lru, 1};
+  EXPECT_TRUE(translation_caches(shapes).has_tables());
+}
+
 } // namespace
 } // namespace vtd::remap

@@ -138,5 +138,14 @@ TEST(source_ids, are_read_within_their_bounds_only) {
     EXPECT_FALSE(parse_source_id(wrong).has_value()) << wrong;
 }
 
+TEST(interrupt_range, is_touched_by_whatever_has_a_byte_in_it) {
+  EXPECT_TRUE(touches_interrupt_range(interrupt_range_last, 1));
+  EXPECT_TRUE(touches_interrupt_range(interrupt_range_first, 1));
+  EXPECT_TRUE(touches_interrupt_range(interrupt_range_first - 1, 2));
+  EXPECT_TRUE(touches_interrupt_range(0, std::uint64_t{1} << 40));
+  EXPECT_FALSE(touches_interrupt_range(interrupt_range_first - 1, 1));
+  EXPECT_FALSE(touches_interrupt_range(interrupt_range_last + 1, 4096));
+}
+
 } // namespace
 } // namespace vtd::spec
