@@ -95,13 +95,9 @@ public:
     respond(); // F
   }
   [[nodiscard]] bool idle() const {
-    for (const auto& each : slots_) {
-      if (each) return false;
-    }
-    for (const one_port& each : ports_) {
-      if (!each.coming.empty()) return false;
-    }
-    return true;
+    return std::none_of(slots_.begin(), slots_.end(), [](const auto& each) { return each.has_value(); }) &&
+           std::all_of(ports_.begin(), ports_.end(),
+                       [](const one_port& each) { return each.coming.empty(); });
   }
 
 private:

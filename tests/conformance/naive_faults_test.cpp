@@ -117,7 +117,6 @@ struct life {
     world.write_register<reg::fedata>(0x41);
     world.write_register<reg::feaddr>(0xfee00000);
     world.enable();
-    gcmd = reg::gcmd::te::mask;
   }
   std::uint64_t below(std::uint64_t n) { return random() % n; }
 
@@ -205,7 +204,7 @@ struct life {
     }
   }
   void write_status() {
-    const std::uint32_t bits = static_cast<std::uint32_t>(below(16));
+    const auto bits = static_cast<std::uint32_t>(below(16));
     world.write_register<reg::fsts>(bits);
     event.pfo = event.pfo && (bits & 1) == 0;
     event.afo = event.afo && (bits & 4) == 0;
@@ -312,7 +311,7 @@ struct life {
   naive_records records;
   naive_log log;
   bool logs = false;
-  std::uint32_t gcmd = 0;
+  std::uint32_t gcmd = reg::gcmd::te::mask;
   std::vector<asker> askers;
   unsigned overflows = 0;
   unsigned log_overflows = 0;

@@ -108,10 +108,9 @@ struct naive_invalidator {
 struct life {
   explicit life(std::uint64_t seed)
       : random(seed), config(random_config()), world(config),
-        queue(world), invalidator{config.caps, config.whole_domain_tables, held} {
+        queue(world), invalidator{config.caps, config.whole_domain_tables, held}, queued(below(2) != 0) {
     build();
     world.enable();
-    queued = config.caps.ecap.qi() && below(2) != 0;
     if (queued) queue.enable();
   }
   std::uint64_t below(std::uint64_t n) { return random() % n; }
@@ -279,7 +278,8 @@ struct life {
   naive_caches held;
   naive_invalidator invalidator;
   std::vector<spec::source_id> devices;
-  bool queued = false;
+  // Orders go by the queue.
+  bool queued;
   std::array<unsigned, 4> asked{};
   unsigned coarser = 0;
   unsigned errors = 0;

@@ -25,9 +25,9 @@ struct naive_removal {
 class naive_queue {
 public:
   /// What an invalidation costs, and whether it has ended (it removes when it is due).
-  naive_queue(const dmar::unit_config& config, const naive_surroundings& around,
+  naive_queue(const dmar::unit_config& config, naive_surroundings around,
               std::function<std::uint64_t(const naive_order&)> cost, std::function<bool(naive_removal&)> ends)
-      : config_(config), around_(around), cost_(std::move(cost)), ends_(std::move(ends)) {}
+      : config_(config), around_(std::move(around)), cost_(std::move(cost)), ends_(std::move(ends)) {}
 
   /// They stand in the queue, and IQT is written at `time`.
   void submits(const std::vector<naive_descriptor>& what, std::uint64_t time) {

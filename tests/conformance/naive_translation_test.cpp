@@ -35,11 +35,12 @@ struct naive_agent {
   const fake_memory& memory;
   std::uint64_t root;
 
-  static constexpr std::uint64_t R = 1;
-  static constexpr std::uint64_t W = 2;
-  static constexpr std::uint64_t U = 4;
-  static constexpr std::uint64_t N = std::uint64_t{1} << 10;
-  static constexpr std::uint64_t S = std::uint64_t{1} << 11;
+  // R, W, U, N, S of the completion.
+  static constexpr std::uint64_t may_read = 1;
+  static constexpr std::uint64_t may_write = 2;
+  static constexpr std::uint64_t untranslated = 4;
+  static constexpr std::uint64_t no_snoop = std::uint64_t{1} << 10;
+  static constexpr std::uint64_t sized = std::uint64_t{1} << 11;
 
   static bool bit(std::uint64_t word, unsigned n) { return (word >> n & 1) != 0; }
   static std::uint64_t bits(std::uint64_t word, unsigned high, unsigned low) {
@@ -95,10 +96,11 @@ struct naive_agent {
     if (const auto refused = find(source, address_type::translation_request, from)) return *refused;
     // To interrupts a device writes, untranslated.
     // Bit 0 of the address is NW, where ECAP.NWFS heeds it: nothing to write is granted.
-    const std::uint64_t grantable = no_write && caps.ecap.nwfs() ? R : R | W;
+    const std::uint64_t grantable = no_write && caps.ecap.nwfs() ? may_read : may_read | may_write;
     if (is_interrupt(address))
-      return (grantable & W) == 0 ? no_rights()
-                                  : naive_answer{dmar::completion::done, frame_of(address) | W | U, 0};
+      return (grantable & may_write) == 0
+                 ? no_rights()
+                 : naive_answer{dmar::completion::done, frame_of(address) | may_write | untranslated, 0};
     const unsigned width = std::min(caps.cap.mgaw(), 12 + 9 * from.depth);
     if (address >> width != 0) return no_rights();
     std::uint64_t table = from.table;
@@ -132,11 +134,11 @@ struct naive_agent {
         return first <= 0xfeefffff && first + (std::uint64_t{1} << shift) - 1 >= 0xfee00000;
       };
       if (of_4_kb || meets(address >> shift << shift) || meets(table)) pages = 0;
-      std::uint64_t word = rights | (caps.ecap.sc() && !bit(entry, 11) ? N : 0);
+      std::uint64_t word = rights | (caps.ecap.sc() && !bit(entry, 11) ? no_snoop : 0);
       // The size: ones from bit 12 on, then a zero; 2^(ones + 1) pages.
       host &= ~((std::uint64_t{1} << (12 + pages)) - 1);
       if (pages != 0) {
-        word |= S;
+        word |= sized;
         for (unsigned n = 0; n + 1 < pages; ++n)
           word |= std::uint64_t{1} << (12 + n);
       }
@@ -287,19 +289,19 @@ struct life {
                               << " " << expected.reason;
     ASSERT_FALSE(got.went) << "it is no request to memory";
     ++outcomes[{static_cast<int>(expected.how), expected.reason}];
-    if (expected.word & naive_agent::S) ++large;
-    if (expected.word & naive_agent::N) ++non_snooped;
-    if (expected.word & naive_agent::U) ++untranslated_only;
-    if ((expected.word & 3) == 0 || (expected.word & naive_agent::U) != 0) return;
+    if (expected.word & naive_agent::sized) ++large;
+    if (expected.word & naive_agent::no_snoop) ++non_snooped;
+    if (expected.word & naive_agent::untranslated) ++untranslated_only;
+    if ((expected.word & 3) == 0 || (expected.word & naive_agent::untranslated) != 0) return;
     // Inside of what was granted the device comes to the same place by itself.
     std::uint64_t inside = 0xfff;
-    if ((expected.word & naive_agent::S) != 0) {
+    if ((expected.word & naive_agent::sized) != 0) {
       unsigned n = 12;
       while (naive_agent::bit(expected.word, n))
         ++n;
       inside = (std::uint64_t{2} << n) - 1;
     }
-    const bool write = (expected.word & naive_agent::R) == 0;
+    const bool write = (expected.word & naive_agent::may_read) == 0;
     const std::uint64_t offset = below(inside + 1) & ~std::uint64_t{7};
     const reply there = put(source, address_type::untranslated,
                             write ? access_kind::write : access_kind::read, (address & ~inside) + offset);

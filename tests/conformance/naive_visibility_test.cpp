@@ -282,7 +282,7 @@ struct life {
     world.tables.attach(b, 6, 2);
     world.tables.attach(c, 7, 4);
     for (const auto device : devices) {
-      for (const std::uint64_t iova : {0x1000, 0x2000, 0x201000})
+      for (const std::uint64_t iova : {0x1000U, 0x2000U, 0x201000U})
         world.tables.map(device, iova, data + below(8) * 0x1000);
       // A device may write into tables.
       world.tables.map(device, 0x5000, world.tables.root() + below(12) * 0x1000);
