@@ -140,12 +140,10 @@ std::string findings(const run_result& r) {
     return "<p class=soft>Nothing to check: no request was translated.</p>";
   if (r.findings.empty())
     return "<p><span class=\"badge good\">nothing found</span>Checked: every root, context and page-table "
-           "entry "
-           "that hardware read from memory was the one that the driver had stored last, neither left behind "
-           "in "
-           "the CPU's cache nor in the chipset's write buffer. Not checked: whether a cached translation "
-           "should "
-           "have been invalidated.</p>";
+           "entry that hardware read from memory was the one that the driver had stored last, neither left "
+           "behind in the CPU's cache nor in the chipset's write buffer, and no device with ATS went on with "
+           "a translation that was taken back. Not checked: whether a unit's own caches should have been "
+           "invalidated.</p>";
   std::string out;
   for (const finding_result& f : r.findings) {
     out += fmt::format("<div class=panel><span class=\"badge {}\">{}</span><code>{}</code>{}<p>{}</p><table>",

@@ -58,9 +58,10 @@ std::string to_text(const run_result& r) {
   }
   line("");
   if (r.findings.empty()) {
-    line(r.translation_off.empty()
-             ? "checker: hardware read no table entry that was older than what the driver had stored"
-             : "checker: nothing to check, no request was translated");
+    line(r.translation_off.empty() ? "checker: hardware read no table entry that was older than what the "
+                                     "driver had stored, and no device "
+                                     "used a translation that was taken back"
+                                   : "checker: nothing to check, no request was translated");
   }
   for (const finding_result& f : r.findings) {
     line(fmt::format("checker: {} [{}] {}{}", f.severity, f.rule, f.text, times(f.count)));

@@ -97,8 +97,8 @@ struct scene : unit_world {
   finding_log log;
   device_tlb_checker checker{unit.config(), path, log, patience};
 
-private:
-  void put(const remap::dma_access& access, std::uint32_t length) {
+  /// `span`: cycles to wait for its end; 0: until nothing is left to do.
+  void put(const remap::dma_access& access, std::uint32_t length, engine::cycle span = 0) {
     dmar::request what;
     what.access = access;
     what.length = length;
@@ -110,7 +110,7 @@ private:
     } else {
       unit.offer(0, what, now_ps());
     }
-    settle();
+    span == 0 ? settle() : run_to(wheel.now() + span);
   }
 };
 
@@ -262,6 +262,46 @@ TEST(device_tlb_checker, only_a_right_that_was_taken_away_and_is_used_counts) {
   more.be_patient();
   more.use(frame, access_kind::read);
   EXPECT_EQ(more.found(), 0U) << "it never had the right to write";
+  // Nor can it come by that translation where it was not told that it may.
+  more.tables.unmap(nic, iova);
+  more.invalidate_iotlb();
+  more.be_patient();
+  more.use(frame, access_kind::write);
+  EXPECT_EQ(more.found(), 0U);
+  more.use(frame, access_kind::read);
+  EXPECT_EQ(more.found(), 1U);
+}
+
+TEST(device_tlb_checker, knows_what_the_device_was_told_last) {
+  scene s;
+  s.tables.map(nic, iova, frame);
+  s.ask(iova);
+  s.tables.map(nic, iova, other_frame);
+  s.invalidate_iotlb();
+  s.ask(iova);
+  s.use(other_frame);
+  s.tables.unmap(nic, iova);
+  s.invalidate_iotlb();
+  s.be_patient();
+  s.use(other_frame);
+  EXPECT_EQ(s.only().find("request"), "translated write of 64 bytes at 0x7800000");
+  s.use(frame);
+  EXPECT_EQ(s.found(), 1U) << "it had to forget this one to ask again";
+}
+
+TEST(device_tlb_checker, what_a_device_is_told_while_it_forgets_is_new) {
+  scene s;
+  s.tables.map(nic, iova, frame);
+  s.ask(iova);
+  s.devices_answer = false;
+  s.queue.submit(spec::device_tlb_descriptor{}.set_source(nic).set_max_pending(4).set_range(iova, 0));
+  s.run_to(s.wheel.now() + 100);
+  EXPECT_EQ(s.checker.known(), 0U);
+  s.put({nic, access_kind::read, address_type::translation_request, iova}, spec::ats::translation_bytes, 200);
+  EXPECT_EQ(s.checker.known(), 1U);
+  s.unit.device_completed({nic, 1U << s.invalidations.back().second.tag, 1}, s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.checker.known(), 1U);
 }
 
 TEST(device_tlb_checker, says_nothing_where_the_page_is_back_or_the_device_was_told_again) {

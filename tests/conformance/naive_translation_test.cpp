@@ -90,15 +90,19 @@ struct naive_agent {
     return {};
   }
 
-  naive_answer ask(spec::source_id source, std::uint64_t address, bool of_4_kb = false) const {
+  naive_answer ask(spec::source_id source, std::uint64_t address, bool no_write, bool of_4_kb) const {
     context from;
     if (const auto refused = find(source, address_type::translation_request, from)) return *refused;
     // To interrupts a device writes, untranslated.
-    if (is_interrupt(address)) return {dmar::completion::done, frame_of(address) | W | U, 0};
+    // Bit 0 of the address is NW, where ECAP.NWFS heeds it: nothing to write is granted.
+    const std::uint64_t grantable = no_write && caps.ecap.nwfs() ? R : R | W;
+    if (is_interrupt(address))
+      return (grantable & W) == 0 ? no_rights()
+                                  : naive_answer{dmar::completion::done, frame_of(address) | W | U, 0};
     const unsigned width = std::min(caps.cap.mgaw(), 12 + 9 * from.depth);
     if (address >> width != 0) return no_rights();
     std::uint64_t table = from.table;
-    std::uint64_t rights = R | W;
+    std::uint64_t rights = grantable;
     for (unsigned level = from.depth; level != 0; --level) {
       const unsigned shift = 12 + 9 * (level - 1);
       const std::uint64_t at = table + 8 * bits(address, std::min(shift + 8, 63U), shift);
@@ -164,7 +168,11 @@ struct life {
     remap::capabilities caps = wide_part();
     caps.cap.set_sagaw(15).set_mgaw(static_cast<unsigned>(39 + below(19)));
     caps.cap.set_sps(static_cast<unsigned>(below(4) != 0 ? 7 : below(4)));
-    caps.ecap.set_dt(true).set_sc(below(2) != 0).set_pt(below(2) != 0).set_ch(below(2) != 0);
+    caps.ecap.set_dt(true)
+        .set_nwfs(below(2) != 0)
+        .set_sc(below(2) != 0)
+        .set_pt(below(2) != 0)
+        .set_ch(below(2) != 0);
     caps.host_address_width = static_cast<unsigned>(38 + below(14));
     dmar::unit_config out = config_of(caps);
     out.caches.large_pages_in_pieces = below(4) == 0;
@@ -264,12 +272,15 @@ struct life {
     address &= ~std::uint64_t{0xfff};
     if (below(10) == 0) address = 0xfee00000 + below(256) * 0x1000;
     if (below(4) == 0) return go(source, address + below(512) * 8);
-    naive_answer expected = agent.ask(source, address);
-    const reply got = put(source, address_type::translation_request, access_kind::read, address);
+    const bool no_write = below(4) == 0;
+    naive_answer expected = agent.ask(source, address, no_write, false);
+    const reply got =
+        put(source, address_type::translation_request, access_kind::read, address | (no_write ? 1 : 0));
     naive_answer told = got.answer;
     if ((told.word & 3) == 0) told.word = 0;
     // A part that keeps pieces of large pages tells of the piece that it has kept.
-    if (config.caches.large_pages_in_pieces && told != expected) expected = agent.ask(source, address, true);
+    if (config.caches.large_pages_in_pieces && told != expected)
+      expected = agent.ask(source, address, no_write, true);
     ASSERT_EQ(told, expected) << to_string(source) << std::hex << " " << address << ": answered "
                               << static_cast<int>(told.how) << " " << told.word << " " << told.reason
                               << ", expected " << static_cast<int>(expected.how) << " " << expected.word

@@ -207,11 +207,14 @@ TEST(queue_errors, a_wait_whose_status_is_lost_is_stood_at_whatever_was_fetched_
     dmar::unit_config config = config_of(queue_part());
     config.timing.queue_prefetch = prefetch;
     scene s(config);
+    // The others are fetched long before memory says that it could not.
+    s.data_delay = 1000 * scene::period;
     s.memory.fail(status_word);
     s.queue.run(page_of(domain, page(0)), status_wait(status_word, 1), page_of(domain, page(1)),
                 page_of(domain, page(2)), status_wait(status_word + 4, 2));
     EXPECT_TRUE(s.queue.failed());
     EXPECT_EQ(s.queue.head(), 16U) << prefetch;
+    EXPECT_EQ(s.memory.load(status_word), 0U) << "nor is the next wait over";
     // Software may put another in its place (VT-d 6.5.2.10).
     s.memory.heal();
     s.queue.put(16, status_wait(status_word, 7));
