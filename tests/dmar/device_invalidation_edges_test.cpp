@@ -107,6 +107,9 @@ TEST(device_invalidation_edges, a_completion_on_its_way_is_forgotten_by_a_reset)
   s.unit.reset(true);
   s.settle();
   EXPECT_EQ(s.errors(), 0U);
+  s.queue.enable();
+  s.queue.run(all_pages());
+  EXPECT_EQ(s.errors(), 0U) << "nor is it noticed later";
 }
 
 TEST(device_invalidation_edges, an_observer_is_told_of_requests_completions_time_outs_and_what_nobody_asked) {
