@@ -189,18 +189,20 @@ TEST(asleep, while_memory_owes_a_table_entry) {
 }
 
 TEST(asleep, while_memory_owes_a_descriptor_and_then_its_status_write) {
-  slow_scene s;
-  s.hold_answers = true;
-  s.queue.submit(status_wait(status_word, 5).set_interrupt(true));
-  s.falls_asleep();
-  ASSERT_EQ(s.held_descriptors.size(), 1U);
-  s.unit.descriptor_answered(s.held_descriptors[0].first, true, s.held_descriptors[0].second, s.now_ps());
-  s.falls_asleep();
-  ASSERT_EQ(s.held_status.size(), 1U);
-  EXPECT_EQ(s.read_register<reg::ics>(), 0U);
-  s.unit.status_answered(s.held_status[0], true, s.now_ps());
-  s.settle();
-  EXPECT_EQ(s.read_register<reg::ics>(), 1U);
+  for (const bool fence : {false, true}) {
+    slow_scene s;
+    s.hold_answers = true;
+    s.queue.submit(status_wait(status_word, 5).set_interrupt(true).set_fence(fence));
+    s.falls_asleep();
+    ASSERT_EQ(s.held_descriptors.size(), 1U);
+    s.unit.descriptor_answered(s.held_descriptors[0].first, true, s.held_descriptors[0].second, s.now_ps());
+    s.falls_asleep();
+    ASSERT_EQ(s.held_status.size(), 1U);
+    EXPECT_EQ(s.read_register<reg::ics>(), 0U);
+    s.unit.status_answered(s.held_status[0], true, s.now_ps());
+    s.settle();
+    EXPECT_EQ(s.read_register<reg::ics>(), 1U);
+  }
 }
 
 TEST(asleep, while_memory_owes_the_fault_log_an_answer) {

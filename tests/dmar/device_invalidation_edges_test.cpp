@@ -107,6 +107,9 @@ TEST(device_invalidation_edges, a_completion_on_its_way_is_forgotten_by_a_reset)
   s.unit.reset(true);
   s.settle();
   EXPECT_EQ(s.errors(), 0U);
+  s.queue.enable();
+  s.queue.run(all_pages());
+  EXPECT_EQ(s.errors(), 0U) << "nor is it noticed later";
 }
 
 TEST(device_invalidation_edges, an_observer_is_told_of_requests_completions_time_outs_and_what_nobody_asked) {
@@ -216,6 +219,37 @@ TEST(device_invalidation_edges,
     EXPECT_EQ(s.queue.head(), s.queue.tail());
     EXPECT_EQ(s.read_register<reg::ics>(), 1U) << "and now it is done";
   }
+}
+
+TEST(device_invalidation_edges, a_wait_that_has_begun_still_writes_its_status_after_a_time_out) {
+  auto config = configuration();
+  config.timing.queue_prefetch = 8;
+  config.timing.status_write = 200;
+  struct slow final : scene {
+    explicit slow(const dmar::unit_config& what) : scene(what) { devices_answer = false; }
+    bool forward(const dmar::forwarded& piece) override {
+      return unit_world::forward(piece) && !port_is_slow;
+    }
+    bool port_is_slow = false;
+  } s(config);
+  s.read(nic, page(0));
+  s.queue.submit(status_wait(status_word, 5), device_page(nic, page(0)));
+  while (s.invalidations.empty())
+    s.run_to(s.wheel.now() + 1);
+  // Now the way to memory is busy, and both the status and the next descriptor wait for it.
+  s.port_is_slow = true;
+  ASSERT_TRUE(s.offer(1, nic, remap::access_kind::read, page(0)));
+  s.run_to(s.wheel.now() + 20);
+  const std::size_t reads = s.descriptor_reads.size();
+  s.queue.submit(page_of(domain, page(0)));
+  s.run_to(s.wheel.now() + time_out + 100);
+  ASSERT_EQ(s.read_register<reg::fsts>(), reg::fsts::ite::mask);
+  EXPECT_EQ(s.status(), 0U);
+  s.port_is_slow = false;
+  s.unit.memory_port_free(s.now_ps());
+  s.run_to(s.wheel.now() + 200);
+  EXPECT_EQ(s.status(), 5U);
+  EXPECT_EQ(s.descriptor_reads.size(), reads) << "nothing is fetched while the error stands";
 }
 
 } // namespace

@@ -112,18 +112,24 @@ TEST(fault_log_edges, an_answer_from_before_a_reset_is_none_for_the_next_record)
 
 TEST(fault_log_edges, a_reset_in_the_cycle_of_an_answer_leaves_nothing_of_the_record) {
   scene s;
-  s.slow = true;
   s.switch_on();
   s.fault(0);
-  s.unit.log_read_answered(static_cast<unsigned>(s.log_reads.at(0).id), true, {}, s.now_ps());
-  s.unit.reset(true);
-  s.settle();
-  EXPECT_TRUE(s.log_writes.empty());
-  s.enable();
-  s.switch_on();
+  ASSERT_EQ(s.log_writes.size(), 1U);
+  s.slow = true;
   s.fault(1);
   ASSERT_EQ(s.log_reads.size(), 2U);
-  EXPECT_EQ(s.log_reads[1].address, log_base);
+  const std::size_t told = s.faults.size();
+  s.unit.log_read_answered(static_cast<unsigned>(s.log_reads[1].id), true, {}, s.now_ps());
+  s.unit.reset(true);
+  s.settle();
+  s.enable();
+  EXPECT_EQ(s.log_writes.size(), 1U);
+  EXPECT_EQ(s.faults.size(), told) << "nobody hears of it again";
+  EXPECT_EQ(s.status(), 0U);
+  s.switch_on();
+  s.fault(2);
+  ASSERT_EQ(s.log_reads.size(), 3U);
+  EXPECT_EQ(s.log_reads[2].address, log_base);
 }
 
 TEST(fault_log_edges, begins_again_after_a_reset) {

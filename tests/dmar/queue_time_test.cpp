@@ -262,5 +262,17 @@ TEST(queue_time, a_status_that_costs_nothing_leaves_in_the_cycle_of_its_wait) {
   EXPECT_EQ(s.status_writes[0].at, t + begun);
 }
 
+TEST(queue_time, a_pending_event_goes_out_so_long_after_it_was_unmasked) {
+  scene s(timed());
+  s.queue.run(interrupt_wait());
+  ASSERT_TRUE(s.messages.empty());
+  const engine::cycle t = s.wheel.now();
+  s.write_register<reg::iectl>(0);
+  s.run_to(t + 1 + 6 - 1);
+  EXPECT_TRUE(s.messages.empty());
+  s.run_to(t + 1 + 6);
+  EXPECT_EQ(s.messages.size(), 1U);
+}
+
 } // namespace
 } // namespace vtd::test

@@ -125,6 +125,12 @@ TEST(snapshot_form, ends_with_the_checksum_of_all_that_stands_before_it) {
   EXPECT_EQ(there, sum);
 }
 
+TEST(snapshot_form, that_is_shorter_than_its_checksum_is_cut_off_and_one_of_a_checksum_alone_is_damaged) {
+  unit_world w(config_of(small_part()));
+  EXPECT_EQ(refusal_of_restoring(w, bytes(7)), "snapshot of 7 bytes is cut off");
+  EXPECT_THAT(refusal_of_restoring(w, bytes(8)), testing::HasSubstr("damaged"));
+}
+
 // --- What counts of a configuration
 
 TEST(snapshot_form, of_a_unit_that_differs_in_one_property_is_refused_by_its_name) {
@@ -269,15 +275,15 @@ TEST(snapshot_form, what_is_due_is_done_before_the_unit_is_looked_at) {
 
 TEST(snapshot_form, that_turns_out_damaged_halfway_leaves_a_unit_as_after_power_on) {
   busy_world w;
+  // With a fault record, which stays over any reset but that of power.
+  w.read(disk, iova);
+  w.settle();
   bytes saved = w.unit.save(w.now_ps());
   // The last section cut off: all others have been taken by then.
   const auto sections = dmar::snapshot::sections_of(saved);
   saved.erase(saved.begin() + static_cast<std::ptrdiff_t>(sections.back().begin),
               saved.end() - sizeof(std::uint64_t));
   dmar::snapshot::seal(saved);
-  // Sticky over any reset but that of power.
-  w.read(disk, iova);
-  w.settle();
   EXPECT_THAT(refusal_of_restoring(w, saved), testing::HasSubstr("damaged"));
   EXPECT_FALSE(w.unit.translation_enabled());
   EXPECT_EQ(w.unit.translator().caches().iotlb().occupancy(), 0U);
@@ -357,6 +363,27 @@ TEST(snapshot_form, keeps_nothing_of_what_stands_in_invalid_lines) {
   w.unit.reset(true);
   EXPECT_EQ(size_of(w), none);
   EXPECT_EQ(size_of(*std::make_unique<unit_world>(busy_world::configuration())), none);
+}
+
+TEST(snapshot_form, takes_along_how_long_the_way_to_memory_rests) {
+  unit_config config = busy_world::configuration();
+  config.timing.memory_interval = 1000;
+  const auto make = [&] {
+    auto w = std::make_unique<unit_world>(config);
+    w->tables.attach(nic, 3);
+    w->tables.map(nic, iova, 0x7000000);
+    return w;
+  };
+  const auto first = make();
+  first->enable();
+  first->read(nic, iova);
+  const auto saved = first->unit.save(first->now_ps());
+  const engine::cycle left = 1000 - (first->wheel.now() - first->forwards.back().at);
+  const auto second = make();
+  second->unit.restore(saved, second->now_ps());
+  const engine::cycle t = second->wheel.now();
+  second->read(nic, iova);
+  EXPECT_EQ(second->forwards.at(0).at, t + left);
 }
 
 } // namespace

@@ -230,5 +230,17 @@ TEST(cache, without_entries_misses_everything_and_keeps_nothing) {
   EXPECT_EQ(none.statistics().misses, 3U);
 }
 
+TEST(cache, of_several_sets_with_many_ways_holds_and_finds_all_of_them) {
+  int_cache c("test", {256, 64, replacement::lru, 1});
+  for (unsigned i = 0; i < 256; ++i)
+    c.fill({i}, static_cast<int>(i));
+  EXPECT_EQ(c.occupancy(), 256U);
+  for (unsigned i = 0; i < 256; ++i) {
+    ASSERT_NE(c.peek({i}), nullptr) << i;
+    EXPECT_EQ(*c.peek({i}), static_cast<int>(i));
+  }
+  EXPECT_EQ(c.statistics().evictions, 0U);
+}
+
 } // namespace
 } // namespace vtd::remap
