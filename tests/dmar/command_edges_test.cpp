@@ -9,7 +9,6 @@ namespace vtd::test {
 namespace {
 
 namespace reg = spec::reg;
-using remap::access_kind;
 
 constexpr std::uint64_t iova = 0x40000000;
 constexpr std::uint32_t te = reg::gcmd::te::mask;

@@ -31,7 +31,8 @@ spec::device_tlb_descriptor device_page(spec::source_id device, std::uint64_t ad
 struct edge_scene : scene {
   edge_scene() : scene(configuration()) { devices_answer = false; }
   /// A completion that arrives so many cycles from now.
-  void complete(spec::source_id device, std::uint32_t tags, engine::cycle later = 0, unsigned count = 1) {
+  void device_answers(spec::source_id device, std::uint32_t tags, engine::cycle later = 0,
+                      unsigned count = 1) {
     unit.device_completed({device, tags, count}, now_ps() + later * period);
   }
   void pass(engine::cycle cycles) { run_to(wheel.now() + cycles); }
@@ -47,8 +48,8 @@ TEST(device_invalidation_edges, completions_are_taken_each_at_its_time_in_whatev
     ASSERT_EQ(s.invalidations.size(), 2U);
     s.queue.submit(status_wait(status_word, 5));
     s.pass(100);
-    const auto first = [&] { s.complete(nic, s.tag_of(0), 10); };
-    const auto second = [&] { s.complete(disk, s.tag_of(1), 50); };
+    const auto first = [&] { s.device_answers(nic, s.tag_of(0), 10); };
+    const auto second = [&] { s.device_answers(disk, s.tag_of(1), 50); };
     if (later_first) second();
     first();
     if (!later_first) second();
@@ -64,8 +65,8 @@ TEST(device_invalidation_edges, unexpected_completions_are_noticed_at_their_time
   for (const bool later_first : {false, true}) {
     edge_scene s;
     const engine::cycle t = s.wheel.now();
-    s.complete(nic, 1, later_first ? 50 : 10);
-    s.complete(disk, 1, later_first ? 10 : 50);
+    s.device_answers(nic, 1, later_first ? 50 : 10);
+    s.device_answers(disk, 1, later_first ? 10 : 50);
     s.run_to(t + 10);
     EXPECT_EQ(s.errors(), 0U);
     s.run_to(t + 11);
@@ -77,7 +78,7 @@ TEST(device_invalidation_edges, unexpected_completions_are_noticed_at_their_time
     EXPECT_EQ(s.unit.statistics().unexpected_completions, 2U);
     s.queue.submit(device_page(nic, page(0)));
     s.pass(100);
-    s.complete(nic, s.tag_of(0));
+    s.device_answers(nic, s.tag_of(0));
     s.settle();
     EXPECT_EQ(s.unit.statistics().unexpected_completions, 2U) << "this one was asked for";
     EXPECT_EQ(s.wheel.next(), engine::never);
@@ -88,7 +89,7 @@ TEST(device_invalidation_edges, a_tag_that_is_used_again_owes_all_its_completion
   edge_scene s;
   s.queue.submit(device_page(nic, page(0)));
   s.pass(500);
-  s.complete(nic, s.tag_of(0), 0, 3);
+  s.device_answers(nic, s.tag_of(0), 0, 3);
   s.pass(2 * time_out);
   ASSERT_EQ(s.errors(), reg::fsts::ite::mask) << "two more never came";
   s.write_register<reg::fsts>(reg::fsts::ite::mask);
@@ -96,14 +97,14 @@ TEST(device_invalidation_edges, a_tag_that_is_used_again_owes_all_its_completion
   s.pass(500);
   ASSERT_EQ(s.tag_of(1), s.tag_of(0));
   s.queue.submit(status_wait(status_word, 5));
-  s.complete(nic, s.tag_of(1), 0, 1);
+  s.device_answers(nic, s.tag_of(1), 0, 1);
   s.pass(500);
   EXPECT_EQ(s.status(), 5U) << "one message is all of it this time";
 }
 
 TEST(device_invalidation_edges, a_completion_on_its_way_is_forgotten_by_a_reset) {
   edge_scene s;
-  s.complete(nic, 1, 50);
+  s.device_answers(nic, 1, 50);
   s.unit.reset(true);
   s.settle();
   EXPECT_EQ(s.errors(), 0U);
@@ -122,9 +123,9 @@ TEST(device_invalidation_edges, an_observer_is_told_of_requests_completions_time
   s.queue.submit(device_page(nic, page(3)), device_page(disk, page(4)));
   s.pass(500);
   const engine::cycle t = s.wheel.now();
-  s.complete(nic, s.tag_of(0));
+  s.device_answers(nic, s.tag_of(0));
   s.pass(time_out);
-  s.complete(nic, 1U << 7);
+  s.device_answers(nic, 1U << 7);
   s.pass(10);
   ASSERT_EQ(heard.events.size(), 5U);
   const device_step steps[] = {device_step::requested, device_step::requested, device_step::completed,
@@ -151,8 +152,8 @@ TEST(device_invalidation_edges, a_snapshot_takes_its_counts_along) {
   edge_scene first;
   first.queue.submit(device_page(nic, page(0)));
   first.pass(500);
-  first.complete(nic, first.tag_of(0));
-  first.complete(disk, 1U << 9);
+  first.device_answers(nic, first.tag_of(0));
+  first.device_answers(disk, 1U << 9);
   first.settle();
   const auto saved = first.unit.save(first.now_ps());
   edge_scene second;
@@ -165,8 +166,8 @@ TEST(device_invalidation_edges, its_counts_begin_anew_with_all_others) {
   edge_scene s;
   s.queue.submit(device_page(nic, page(0)));
   s.pass(500);
-  s.complete(nic, s.tag_of(0));
-  s.complete(nic, 1U << 9);
+  s.device_answers(nic, s.tag_of(0));
+  s.device_answers(nic, 1U << 9);
   s.read(nic, page(0));
   s.read(nic, page(70));
   s.unit.clear_statistics();

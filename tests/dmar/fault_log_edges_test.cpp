@@ -130,20 +130,28 @@ TEST(fault_log_edges, a_reset_in_the_cycle_of_an_answer_leaves_nothing_of_the_re
   s.fault(2);
   ASSERT_EQ(s.log_reads.size(), 3U);
   EXPECT_EQ(s.log_reads[2].address, log_base);
+  EXPECT_EQ(s.faults.size(), told) << "the next one is not in memory yet";
+  EXPECT_EQ(s.status(), 0U);
 }
 
 TEST(fault_log_edges, begins_again_after_a_reset) {
-  scene s;
-  s.switch_on();
-  s.fault(0);
-  s.fault(1);
-  s.unit.reset(true);
-  s.enable();
-  s.memory.store(log_base + 8, 0);
-  s.switch_on();
-  s.fault(2);
-  EXPECT_TRUE(s.holds(0, 2));
-  EXPECT_TRUE(s.holds(1, 1)) << "as it was";
+  for (const bool taken_over_again : {true, false}) {
+    scene s;
+    s.switch_on();
+    s.fault(0);
+    s.fault(1);
+    s.unit.reset(true);
+    s.enable();
+    s.memory.store(log_base + 8, 0);
+    if (taken_over_again) {
+      s.switch_on();
+    } else {
+      s.order(reg::gcmd::eafl::mask);
+    }
+    s.fault(2);
+    EXPECT_TRUE(s.holds(0, 2));
+    EXPECT_TRUE(s.holds(1, 1)) << "as it was";
+  }
 }
 
 TEST(fault_log_edges, a_new_log_begins_at_its_first_record_while_the_old_one_is_in_use) {

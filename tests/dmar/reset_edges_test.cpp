@@ -54,8 +54,10 @@ TEST(reset_edges, requests_that_are_about_to_look_up_again_never_do) {
     s.unit.table_answered(s.held_tables[0].first, true, s.held_tables[0].second, s.now_ps());
     s.run_to(s.wheel.now() + after);
     const std::size_t gone = s.forwards.size();
+    const std::size_t read = s.table_reads.size();
     s.unit.reset(true);
     s.settle();
+    EXPECT_EQ(s.table_reads.size(), read) << after;
     EXPECT_EQ(s.forwards.size(), gone) << after;
     EXPECT_EQ(s.responses.size(), 4U) << after;
     EXPECT_FALSE(s.unit.has_work_in_flight());

@@ -291,6 +291,14 @@ TEST(snapshot_form, that_turns_out_damaged_halfway_leaves_a_unit_as_after_power_
   EXPECT_EQ(w.read_register<reg::frcd_hi>(), 0U);
 }
 
+TEST(snapshot_form, with_more_than_its_sections_is_damaged) {
+  busy_world w;
+  bytes saved = w.unit.save(w.now_ps());
+  saved.insert(saved.end() - sizeof(std::uint64_t), 3, std::byte{0});
+  dmar::snapshot::seal(saved);
+  EXPECT_THAT(refusal_of_restoring(w, saved), testing::HasSubstr("damaged"));
+}
+
 TEST(snapshot_form, takes_large_pages_and_protected_regions_along) {
   unit_config config = config_of(wide_part());
   config.caps.cap.set_plmr(true);
