@@ -12,7 +12,6 @@
 namespace vtd::test {
 namespace {
 
-
 constexpr std::uint16_t domain = 3;
 constexpr std::uint64_t iova = 0x40000000;
 constexpr std::uint64_t frame = 0x7000000;

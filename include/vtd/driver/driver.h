@@ -102,8 +102,8 @@ public:
   /// Its reserved regions (VT-d 8.4) come with it: they are mapped to themselves before it moves. Throws
   /// driver_error where the domain maps a page of them to something else.
   void attach(domain& to, const function_address& who);
-  /// What `attach` would map to itself: [begin, end) page by page, ascending, apart. Memory of the domain must
-  /// leave these addresses out.
+  /// What `attach` would map to itself: [begin, end) page by page, ascending, apart. Memory of the domain
+  /// must leave these addresses out.
   [[nodiscard]] page_ranges reserved_ranges(const domain& in, const function_address& who) const;
   /// Takes it back: blocked afterwards. Its reserved regions go from the domain, as far as no other member
   /// needs them and it was `attach` that mapped them.

@@ -79,7 +79,7 @@ public:
 
 private:
   static constexpr std::uint64_t lowest = 0xf;
-  static constexpr unsigned last_place = 60; // bits of the places: 0, 4 and so on to this
+  static constexpr unsigned last_place = 60;                // bits of the places: 0, 4 and so on to this
   static constexpr std::uint64_t ones = 0x1111111111111111; // 1 in each place of the list
 
   std::size_t ways_ = 0;
