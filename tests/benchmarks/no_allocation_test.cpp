@@ -14,11 +14,12 @@
 
 namespace {
 
+// NOLINTBEGIN(cppcoreguidelines-no-malloc): this is where memory comes from
 std::uint64_t taken_from_the_heap = 0; // the replaced operators have nowhere else to count
 
 void* counted(std::size_t bytes) {
   ++taken_from_the_heap;
-  if (void* const out = std::malloc(bytes)) return out; // NOLINT(cppcoreguidelines-no-malloc)
+  if (void* const out = std::malloc(bytes)) return out;
   throw std::bad_alloc();
 }
 
@@ -26,14 +27,11 @@ void* counted(std::size_t bytes) {
 
 void* operator new(std::size_t bytes) { return counted(bytes); }
 void* operator new[](std::size_t bytes) { return counted(bytes); }
-void operator delete(void* at) noexcept { std::free(at); }   // NOLINT(cppcoreguidelines-no-malloc)
-void operator delete[](void* at) noexcept { std::free(at); } // NOLINT(cppcoreguidelines-no-malloc)
-void operator delete(void* at, std::size_t /*bytes*/) noexcept {
-  std::free(at);
-} // NOLINT(cppcoreguidelines-no-malloc)
-void operator delete[](void* at, std::size_t /*bytes*/) noexcept {
-  std::free(at);
-} // NOLINT(cppcoreguidelines-no-malloc)
+void operator delete(void* at) noexcept { std::free(at); }
+void operator delete[](void* at) noexcept { std::free(at); }
+void operator delete(void* at, std::size_t /*bytes*/) noexcept { std::free(at); }
+void operator delete[](void* at, std::size_t /*bytes*/) noexcept { std::free(at); }
+// NOLINTEND(cppcoreguidelines-no-malloc)
 
 namespace vtd::bench {
 namespace {

@@ -218,6 +218,8 @@ TEST_F(firmware_shapes, a_region_of_the_guests_device_is_left_out_of_the_guests_
             std::string::npos)
       << got.out;
   EXPECT_NE(got.out.find("verified"), std::string::npos) << got.out;
+#ifndef __SANITIZE_ADDRESS__
+  // Thrown on a stack of the SystemC kernel's, which the sanitizer takes for a false one.
   acpi_table in_the_way = sound();
   in_the_way.region(0x200000, 0x200fff).endpoint({{1, 0}, {0, 0}});
   const outcome refused = run("run --pages 1 --acpi " + file("in_the_way", in_the_way.finish()));
@@ -225,6 +227,7 @@ TEST_F(firmware_shapes, a_region_of_the_guests_device_is_left_out_of_the_guests_
   EXPECT_NE(refused.err.find("firmware reserves 0x200000 to 0x200fff, where the run's guest has its buffers"),
             std::string::npos)
       << refused.err;
+#endif
 }
 
 } // namespace

@@ -432,7 +432,7 @@ void generator_state::mask_events() {
   const std::uint32_t control = of_queue ? reg::iectl::offset : reg::fectl::offset;
   if (random_.chance(80)) write(control, 4, 0, "events unmasked");
   if (random_.chance(70))
-    write(control, 4, of_queue ? reg::iectl::im::mask : reg::fectl::im::mask, "events masked");
+    write(control, 4, reg::fectl::im::mask, "events masked"); // IM stands at the same place in both registers
   if (!queued_ || random_.chance(50)) return;
   if (of_queue) {
     enqueue(spec::wait_descriptor{}.set_interrupt(true), "wait, interrupt");
