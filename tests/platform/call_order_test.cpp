@@ -124,7 +124,7 @@ TEST(call_order, of_one_time_changes_no_cycle_at_the_sockets) {
     sc_core::wait(start - sc_core::sc_time_stamp());
     for (unsigned step = 0; step < 40000; ++step) {
       // Every other step falls between two edges of the clock.
-      sc_core::wait(sc_core::sc_time(lane::period / 2, sc_core::SC_PS));
+      sc_core::wait(platform::to_sc_time(lane::period / 2));
       std::array<wish, agents> wishes;
       for (wish& next : wishes) {
         next.wanted = random() % 4 == 0;
