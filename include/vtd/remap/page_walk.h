@@ -86,7 +86,7 @@ public:
   /// ... or a paging-structure cache had the entry that points to the table of `level`; level 0: none had.
   void descend(unsigned level, const table_value& from);
 
-  /// Has it come to its context yet? Of a walk under way.
+  /// Has it come to its context yet? Of a walk that is over: did it come to its tables?
   [[nodiscard]] bool knows_context() const { return wants_ == demand::cache_lookup || is_paging(); }
 
   [[nodiscard]] const translation& result() const { return result_; }
