@@ -9,9 +9,10 @@
   scripts/mutate.py --report          only writes docs/mutation.md from the results so far
   scripts/mutate.py --list            prints the mutants
 
-Works in copies under build/mutation; the tree itself is never touched. Results are kept in build/mutation/results.jsonl,
-so a run that was stopped goes on where it was. A mutant is known by its file, its line's text and what became of it, so
-results outlive changes elsewhere in the file.
+Works in copies under build/mutation; of the tree itself only the report and scripts/mutation/results.txt are written.
+Results are kept there, and while it runs in build/mutation/results.jsonl with more detail, so a run that was stopped goes
+on where it was, and after a change only the mutants of changed lines are run. A mutant is known by its file, its line's
+text and what became of it, so results outlive changes elsewhere in the file.
 
 A mutant that does not compile counts for nothing, unless a static_assert refused it: then it is killed. A test that
 fails, crashes or does not end kills it. What no test can tell from the original is listed with a reason in
@@ -29,14 +30,14 @@ import threading
 import time
 
 from mutation.operators import all_mutants
-from mutation.report import load_equivalents, one_line, write_report
+from mutation.report import load_equivalents, load_kept, one_line, write_kept, write_report
 from mutation.trees import WORK, LoneTree, SwitchedTree
 
 RESULTS = WORK / "results.jsonl"
 
 
-def load_results():
-    results = {}
+def load_results(mutants):
+    results = load_kept(mutants)
     if RESULTS.is_file():
         for line in RESULTS.read_text().splitlines():
             result = json.loads(line)
@@ -83,6 +84,12 @@ def run_all(todo, trees, how):
             future.result()
 
 
+def report(mutants, options):
+    results = load_results(mutants)
+    write_kept(mutants, results)
+    write_report(mutants, results, options)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=300, help="how many of those chosen to build alone")
@@ -103,10 +110,10 @@ def main():
             print(f"{m['id']} {m['file']}:{m['line']}: {m['operator']}: {one_line(m['before'])}  ->  {one_line(m['after'])}")
         return print(f"{sum(map(chosen, mutants))} mutants")
     if options.report:
-        return write_report(mutants, load_results(), options)
+        return report(mutants, options)
 
     WORK.mkdir(parents=True, exist_ok=True)
-    results, equivalents = load_results(), load_equivalents()
+    results, equivalents = load_results(mutants), load_equivalents()
     listed = lambda m: (m["file"], one_line(m["before"]), one_line(m["after"])) in equivalents
     survived = lambda m: m["id"] in results and results[m["id"]]["status"] == "survived" and not listed(m)
     wanted = lambda m: chosen(m) and (survived(m) if options.retest else m["id"] not in results)
@@ -124,7 +131,7 @@ def main():
             for tree in trees:
                 tree.prepare()
             run_all(alone, trees, "alone")
-    write_report(mutants, load_results(), options)
+    report(mutants, options)
 
 
 if __name__ == "__main__":

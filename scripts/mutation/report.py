@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/mutation.md from the results."""
+"""The results that are kept, and docs/mutation.md from them."""
 
 import re
 
@@ -7,6 +7,9 @@ from .operators import ROOT
 
 EQUIVALENTS = ROOT / "scripts" / "mutation" / "equivalents.txt"
 REPORT = ROOT / "docs" / "mutation.md"
+KEPT = ROOT / "scripts" / "mutation" / "results.txt"
+# What is kept of who killed a mutant.
+ENDS = {" crashes": "crash", " hangs": "hang", "static_assert": "static_assert"}
 
 
 def load_equivalents():
@@ -32,6 +35,30 @@ def load_equivalents():
             reason.append(line[2:].strip())
     flush()
     return out
+
+
+def load_kept(mutants):
+    """Results of earlier runs, of mutants that there are."""
+    known, out = {m["id"]: m for m in mutants}, {}
+    for line in KEPT.read_text().splitlines() if KEPT.is_file() else []:
+        if line.startswith("#"):
+            continue
+        i, how, status, *end = line.split()
+        if i in known:
+            by = next((text for text, name in ENDS.items() if end == [name]), "")
+            out[i] = dict({k: known[i][k] for k in ("id", "file", "line", "operator", "before", "after")}, how=how,
+                          status=status, by=by, seconds=0)
+    return out
+
+
+def write_kept(mutants, results):
+    lines = ["# SPDX-License-Identifier: Apache-2.0",
+             "# Written by scripts/mutate.py: the mutant, how it was run, what became of it, how its test ended if not by failing."]
+    for i in sorted(m["id"] for m in mutants if m["id"] in results):
+        r = results[i]
+        end = next((name for text, name in ENDS.items() if text in r["by"]), "")
+        lines.append(f"{i} {r['how']} {r['status']} {end}".rstrip())
+    KEPT.write_text("\n".join(lines) + "\n")
 
 
 def one_line(text):
@@ -65,8 +92,9 @@ def write_report(mutants, results, options):
         "and the tests of these rooms must notice: `test_spec`, `test_remap`, `test_dmar`, `test_conformance`. This page is",
         "written by the script. What no test can tell from the original is listed with its reason in",
         "`scripts/mutation/equivalents.txt`.", "",
-        "To repeat: `nice scripts/mutate.py`; it goes on where it stopped, results are in `build/mutation/results.jsonl`.",
-        "`--retest` runs the survivors again, `--report` writes this page anew.", "",
+        "To repeat: `nice scripts/mutate.py`. It runs those that have no result in `scripts/mutation/results.txt`, so after a",
+        "change only those of changed lines; without that file, all. `--retest` runs the survivors again, `--report` writes",
+        "this page anew.", "",
         f"**Sample:** of {len(mutants)} mutants {len(known)} were run, in the order in which seed {options.seed} draws them,",
         f"those of files chosen with `--only` before others: {len(known) - len(alone)} switched inside one build, {len(alone)} built alone",
         "(what cannot be switched: constants of declarations, template arguments).",

@@ -31,6 +31,7 @@ std::vector<std::uint8_t> random_program(std::uint64_t seed, std::size_t bytes) 
 struct totals {
   std::uint64_t requests = 0;
   std::uint64_t judged = 0;
+  std::uint64_t answers = 0;
   dmar::unit_statistics statistics{};
 };
 
@@ -40,6 +41,9 @@ totals run_random(std::uint64_t first_seed, std::uint64_t programs, std::size_t 
     const auto result = run_unit_program(random_program(seed, bytes));
     all.requests += result.requests;
     all.judged += result.judged;
+    all.answers += result.answers;
+    all.statistics.device_invalidations += result.statistics.device_invalidations;
+    all.statistics.device_timeouts += result.statistics.device_timeouts;
     all.statistics.invalidations += result.statistics.invalidations;
     all.statistics.descriptors += result.statistics.descriptors;
     all.statistics.queue_errors += result.statistics.queue_errors;
@@ -66,6 +70,9 @@ TEST(reach, no_random_program_gets_a_request_where_nothing_is_mapped_for_it) {
   EXPECT_GT(all.statistics.descriptors, 20'000U);
   EXPECT_GT(all.statistics.queue_errors, 3'000U);
   EXPECT_GT(all.statistics.poisoned, 10'000U);
+  EXPECT_GT(all.answers, 5'000U);
+  EXPECT_GT(all.statistics.device_invalidations, 1'000U);
+  EXPECT_GT(all.statistics.device_timeouts, 100U);
 }
 
 // VTD_REACH_PROGRAMS and VTD_REACH_SEED: more of them, and others (docs/dmar.md).
@@ -73,9 +80,9 @@ TEST(reach, no_request_of_a_million_gets_where_nothing_is_mapped_for_it_long) {
   const std::uint64_t programs = number_from("VTD_REACH_PROGRAMS", 60'000);
   const totals all = run_random(number_from("VTD_REACH_SEED", 1'000'000), programs, 1500);
   std::cout << programs << " programs: " << all.requests << " requests, " << all.judged
-            << " pieces in memory, " << all.statistics.faults << " faults, " << all.statistics.invalidations
-            << " invalidations, " << all.statistics.descriptors << " descriptors, "
-            << all.statistics.queue_errors << " queue errors, " << all.statistics.poisoned
+            << " pieces in memory, " << all.answers << " translations told, " << all.statistics.faults
+            << " faults, " << all.statistics.invalidations << " invalidations, " << all.statistics.descriptors
+            << " descriptors, " << all.statistics.queue_errors << " queue errors, " << all.statistics.poisoned
             << " poisoned walks\n";
   EXPECT_GT(all.requests, 70 * programs);
   EXPECT_GT(all.judged, 20 * programs);
@@ -147,6 +154,69 @@ TEST_F(judge, a_context_that_is_gone_counts_until_it_is_invalidated) {
   world.invalidate_contexts_global();
   world.settle();
   EXPECT_FALSE(allows(remap::access_kind::read, frame));
+}
+
+// Of devices with a device-TLB.
+
+class judge_of_devices : public testing::Test {
+protected:
+  judge_of_devices() : world(config_of(part())) {
+    world.tables.attach(nic, 3, 3, spec::translation_type::with_device_tlb);
+    world.tables.attach(disk, 4, 3);
+    for (const spec::source_id who : {nic, disk})
+      world.tables.map(who, iova, frame, read_only);
+    world.begin();
+    world.oracle.knows(nic);
+    world.oracle.knows(disk);
+    world.enable();
+  }
+  static remap::capabilities part() {
+    remap::capabilities caps = wide_part();
+    caps.ecap.set_dt(true);
+    return caps;
+  }
+  [[nodiscard]] bool allows(spec::source_id who, remap::address_type type, std::uint64_t address,
+                            remap::access_kind kind, std::uint64_t host) {
+    const engine::cycle next = world.wheel.now() + 1;
+    return world.oracle.allows({who, kind, type, address}, next, next, host);
+  }
+  static constexpr std::uint64_t iova = 0x40000000;
+  static constexpr std::uint64_t frame = 0x7000000;
+  watched_world world;
+};
+
+TEST_F(judge_of_devices, allows_to_tell_what_is_mapped_to_those_that_may_ask) {
+  using enum remap::address_type;
+  using enum remap::access_kind;
+  EXPECT_TRUE(allows(nic, translation_request, iova, read, frame));
+  EXPECT_FALSE(allows(nic, translation_request, iova, write, frame)) << "read-only";
+  EXPECT_FALSE(allows(nic, translation_request, iova, read, frame + spec::page_size));
+  EXPECT_FALSE(allows(disk, translation_request, iova, read, frame)) << "no device-TLB";
+}
+
+TEST_F(judge_of_devices, lets_a_translated_request_go_where_it_says_if_its_context_does) {
+  using enum remap::address_type;
+  using enum remap::access_kind;
+  EXPECT_TRUE(allows(nic, translated, frame, write, frame));
+  EXPECT_FALSE(allows(nic, translated, iova, read, frame));
+  EXPECT_FALSE(allows(nic, translated, spec::interrupt_range_first, write, spec::interrupt_range_first));
+  EXPECT_FALSE(allows(disk, translated, frame, read, frame));
+}
+
+TEST_F(judge_of_devices, sees_a_translation_kept_too_long_by_the_unit) {
+  // The answer of a page that is gone from the tables, although its invalidation was long before.
+  const std::uint64_t leaf = world.tables.entry_of(nic, iova, 1, false);
+  world.run_to(world.wheel.now() + 10);
+  world.memory.store(leaf, 0);
+  world.run_to(world.wheel.now() + 10);
+  world.invalidate_iotlb_page(3, iova);
+  world.settle();
+  world.question(nic, iova, 0);
+  world.settle();
+  EXPECT_EQ(world.violation, "") << "the unit says nothing";
+  const auto stale = spec::ats::translation{}.set_read(true).set_pages(frame, 0);
+  world.tell_for_test(nic, iova, stale);
+  EXPECT_NE(world.violation, "");
 }
 
 } // namespace

@@ -62,11 +62,17 @@ public:
   /// there? TE counts as it was at the admission, everything else as it was at the look-up.
   [[nodiscard]] bool allows(const remap::dma_access& access, engine::cycle admission, engine::cycle start,
                             std::uint64_t host) const {
-    if (!enabled_at(admission)) return host == access.address;
+    const bool untranslated = access.type == remap::address_type::untranslated;
+    // VT-d 4.2.3: without translation there is nothing a device may have translated.
+    if (!enabled_at(admission)) return untranslated && host == access.address;
     if (host >> config_.caps.host_address_width != 0 || spec::in_interrupt_range(host)) return false;
     const auto mine = contexts(access.source, last_context_invalidation(start));
     return std::any_of(mine.begin(), mine.end(), [&](const context& one) {
       if (one.alive_until < last_selective(access.source, domain_of(one), start)) return false;
+      // Only a device with a device-TLB (TT = 01b) may ask, or say that it knows (VT-d 9.3).
+      const bool has_tlb = one.entry.translation_type() == spec::translation_type::with_device_tlb;
+      if (!untranslated && !(config_.caps.ecap.dt() && has_tlb)) return false;
+      if (access.type == remap::address_type::translated) return host == access.address;
       if (one.entry.translation_type() == spec::translation_type::pass_through)
         return config_.caps.ecap.pt() && host == access.address;
       return fits(one, access.address) && reaches(domain_of(one), access, start, host);

@@ -25,7 +25,8 @@ namespace vtd::test {
   const auto width = static_cast<unsigned>(choice % 8 - 2);
   caps.cap.set_sagaw(width < 5 ? 1U << width : 0x1f).set_sps(0xf).set_plmr(true).set_phmr(true);
   caps.cap.set_mgaw(width == 0 ? 30 : remap::page_tag::max_input_width);
-  caps.ecap.set_dt(choice / 8 % 2 != 0);
+  caps.ecap.set_dt(choice / 8 % 2 != 0 || choice / 128 % 2 != 0).set_dit(choice / 64 % 2 != 0);
+  caps.cap.set_cm(choice / 32 % 2 != 0);
   caps.version = choice / 16 % 2 != 0 ? 0x20 : 0x10;
   return caps;
 }
@@ -54,9 +55,15 @@ inline void set_queue(dmar::unit_config& config, std::uint64_t choice) {
   config.caps.ecap.set_smts(true);
 }
 
-/// An order for the queue: of contexts or pages, of every granularity.
-[[nodiscard]] inline spec::invalidation_descriptor program_order(std::uint64_t choice) {
+/// An order for the queue: of contexts, pages or a device, of every granularity.
+[[nodiscard]] inline spec::invalidation_descriptor program_order(std::uint64_t choice, bool device_tlb) {
   const auto domain = static_cast<std::uint16_t>(first_domain + (choice >> 4 & 1));
+  if (device_tlb && (choice >> 22 & 3) == 0) {
+    return spec::device_tlb_descriptor{}
+        .set_source((choice >> 5 & 1) != 0 ? disk : nic)
+        .set_max_pending(1 + static_cast<unsigned>(choice >> 6 & 3))
+        .set_range((choice >> 8 & 7) << spec::page_shift, static_cast<unsigned>(choice >> 11 & 7));
+  }
   switch (choice & 7) {
   case 0:
     return all_contexts();
@@ -84,11 +91,14 @@ struct program_result {
   /// Requests made, by phases or at once; pieces of them that went to memory and were judged.
   std::uint64_t requests = 0;
   std::uint64_t judged = 0;
+  /// Translation requests that were answered.
+  std::uint64_t answers = 0;
   dmar::unit_statistics statistics{};
 };
 
-/// A program for one unit, made of bytes: register writes, table words, requests by phases and at once,
-/// invalidations by register and by queue, direct pointers, memory errors, time. Any bytes are a program.
+/// A program for one unit, made of bytes: register writes, table words, requests of every address type by
+/// phases and at once, invalidations by register, by queue and of devices, direct pointers, memory errors,
+/// time. Any bytes are a program.
 class unit_program {
 public:
   explicit unit_program(std::span<const std::uint8_t> bytes)
@@ -107,7 +117,8 @@ public:
       world_.judge_grants();
     }
     world_.finish();
-    return {world_.violation, world_.requests, world_.judged, world_.unit.statistics()};
+    return {world_.violation, world_.requests, world_.judged, world_.answers_judged,
+            world_.unit.statistics()};
   }
 
 private:
@@ -143,6 +154,7 @@ private:
     config.timing.iotlb_invalidation_global = config.timing.iotlb_invalidation_domain =
         1 + chosen.pace / 16 % 16;
     config.timing.iotlb_invalidation_page = 1 + chosen.pace / 4 % 16;
+    config.timing.device_timeout = 500;
     config.caps.entry_beats = 1 + static_cast<unsigned>(chosen.tables / 128 % 2);
     set_queue(config, chosen.queue);
     return config;
@@ -203,7 +215,7 @@ private:
   }
 
   void step() {
-    switch (input_.take(1) % 16) {
+    switch (input_.take(1) % 18) {
     case 0:
       return access_register();
     case 1:
@@ -217,7 +229,7 @@ private:
     case 5: {
       const spec::source_id who = requester();
       const auto what = kind();
-      return world_.pass(who, what, address(), 64);
+      return world_.pass({who, what, remap::address_type::untranslated, address()}, 64);
     }
     case 6:
       return invalidate_by_register();
@@ -237,6 +249,9 @@ private:
     case 12:
     case 13:
       return race();
+    case 14:
+    case 15:
+      return act_as_device();
     default:
       return world_.run_to(world_.wheel.now() + 1 + input_.take(1) % 128);
     }
@@ -256,6 +271,36 @@ private:
     const std::uint64_t where = address();
     const auto length = static_cast<std::uint32_t>(1 + input_.take(2) % 6000);
     world_.request(who, what, where, length, static_cast<unsigned>(input_.take(1) % 2));
+  }
+
+  // What a device with a device-TLB does: it asks, uses what it was told, claims what it was not, or is slow.
+  void act_as_device() {
+    const std::uint64_t what = input_.take(2);
+    const spec::source_id who = (what & 3) == 0 ? disk : nic;
+    const std::uint64_t where = address();
+    const auto port = static_cast<unsigned>(what >> 2 & 1);
+    const bool write = (what >> 3 & 1) != 0;
+    const auto by = write ? remap::access_kind::write : remap::access_kind::read;
+    switch (what >> 4 & 7) {
+    case 0:
+      world_.mood = static_cast<device_mood>(what >> 7 & 3);
+      return;
+    case 1:
+      return world_.pass({who, remap::access_kind::read, remap::address_type::translation_request, where},
+                         spec::ats::translation_bytes);
+    case 2:
+      return world_.pass({who, by, remap::address_type::translated, where}, 64);
+    case 3:
+      return world_.translated(who, by, where, static_cast<std::uint32_t>(1 + (what >> 7) % 200), port);
+    case 4:
+    case 5:
+      // What it was told, if it was.
+      if (const auto host = world_.devices.find(who, where, write))
+        world_.translated(who, by, *host, 64, port);
+      return;
+    default:
+      return world_.question(who, where & ~std::uint64_t{spec::ats::translation_bytes - 1}, port);
+    }
   }
 
   // A leaf of one of the first pages: mapped elsewhere, or not any more.
@@ -311,6 +356,9 @@ private:
     const std::uint16_t old = domain_of(who);
     if ((what >> 6 & 1) != 0)
       changed.set_domain_id(static_cast<std::uint16_t>(first_domain + (what >> 7 & 3)));
+    if ((what >> 13 & 3) == 0) changed.set_translation_type(spec::translation_type::untranslated_only);
+    if ((what >> 13 & 7) == 1 && config_.caps.ecap.pt())
+      changed.set_translation_type(spec::translation_type::pass_through);
     store_context(who, changed);
     const std::uint64_t then = what >> 9 & 7;
     if (then == 0) world_.invalidate_contexts_global();
@@ -339,7 +387,7 @@ private:
   void invalidate_by_queue() {
     const std::uint64_t what = input_.take(1);
     for (std::uint64_t left = 1 + what % 3; left != 0; --left)
-      queue_.push(program_order(input_.take(3)));
+      queue_.push(program_order(input_.take(3), config_.caps.ecap.dt()));
     if ((what & 4) != 0) {
       auto wait = status_wait(status_word, static_cast<std::uint32_t>(++waits_));
       wait.set_fence((what & 8) != 0).set_interrupt((what & 16) != 0);

@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "support/ats_devices.h"
 #include "support/reach_oracle.h"
 #include "support/unit_world.h"
 #include "vtd/host/fault_plan.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace vtd::test {
 
-/// A unit whose every step towards memory is judged by `reach_oracle`, and whose memory may err. `violation`
-/// names the first rule that did not hold.
+/// How the devices of a watched world complete invalidations.
+enum class device_mood : std::uint8_t { prompt, late, silent, wrong };
+
+/// A unit whose every step towards memory, and every answer to a device, is judged by `reach_oracle`, and
+/// whose memory and devices may err. `violation` names the first rule that did not hold.
 class watched_world final : public unit_world, private dmar::unit_observer {
 public:
   explicit watched_world(const dmar::unit_config& config)
@@ -31,29 +38,49 @@ public:
   }
   void request(spec::source_id who, remap::access_kind kind, std::uint64_t address, std::uint32_t length,
                unsigned port) {
-    oracle.knows(who);
-    const std::uint64_t id = next_id_++;
-    ++requests;
-    if (offer(id, who, kind, address, length, port))
-      requests_[id] = {{who, kind, remap::address_type::untranslated, address}, length};
+    enter({who, kind, remap::address_type::untranslated, address}, length, port);
+  }
+  /// A device asks for a translation; what it is told it keeps.
+  void question(spec::source_id who, std::uint64_t address, unsigned port) {
+    const remap::dma_access access{who, remap::access_kind::read, remap::address_type::translation_request,
+                                   address};
+    if (const auto id = enter(access, spec::ats::translation_bytes, port)) devices.asked(*id, who, address);
+  }
+  /// As if the unit had answered so, now; the judge has to see what is wrong with it.
+  void tell_for_test(spec::source_id who, std::uint64_t address, spec::ats::translation with) {
+    const engine::cycle next = wheel.now() + 1;
+    judge_answer({who, remap::access_kind::read, remap::address_type::translation_request, address}, next,
+                 next, with);
+  }
+  /// A request that the device says to be translated; `host`: what it was told, or anything.
+  void translated(spec::source_id who, remap::access_kind kind, std::uint64_t host, std::uint32_t length,
+                  unsigned port) {
+    if (const auto id = enter({who, kind, remap::address_type::translated, host}, length, port))
+      devices.used(*id, who);
   }
   /// A page's worth of a request that passes at once.
-  void pass(spec::source_id who, remap::access_kind kind, std::uint64_t address, std::uint32_t length) {
-    oracle.knows(who);
+  void pass(const remap::dma_access& access, std::uint32_t length) {
+    oracle.knows(access.source);
     ++requests;
     dmar::request piece;
-    piece.access = {who, kind, remap::address_type::untranslated, address};
-    piece.length = spec::page_piece(address, length);
+    piece.access = access;
+    piece.length = spec::page_piece(access.address, length);
     const auto foreseen = unit.probe(piece, memory);
-    const std::uint64_t sequence = unit.enter(kind == remap::access_kind::write);
+    const auto told = unit.probe_translation(piece, memory);
+    const std::uint64_t sequence = unit.enter(access.kind == remap::access_kind::write);
     const auto way = unit.pass(piece, memory, now_ps());
     unit.leave(sequence, now_ps());
     using leads = dmar::pipeline::passage::way;
+    const engine::cycle next = wheel.now() + 1;
     if (way.leads == leads::memory) {
-      judge(piece.access, wheel.now() + 1, wheel.now() + 1, way.address, piece.length, false);
+      judge(access, next, next, way.address, piece.length, false);
       if (foreseen != way.address) fail("a debug access would have gone elsewhere");
     } else if (way.leads == leads::blocked && foreseen) {
       fail("a debug access would have gone where a real one is blocked");
+    }
+    if (way.leads == leads::answered) {
+      judge_answer(access, next, next, {way.address});
+      if (!told || told->value != way.address) fail("a debug access would have been told something else");
     }
   }
   /// Asks for a direct pointer; from then on the grant has to stay right until it is withdrawn.
@@ -135,13 +162,33 @@ public:
     if (!what.withheld_for_good) unit.status_answered(tag, !what.error, now_ps() + data_delay + what.later);
     return true;
   }
+  void answer(void* cookie, spec::ats::translation with) override {
+    record& r = find(cookie);
+    if (!r.admitted || r.ended || r.answered) fail("an answer to nobody");
+    r.answered = true;
+    judge_answer(r.access, r.admission, r.lookup, with);
+    devices.answered(reinterpret_cast<std::uint64_t>(cookie), with);
+    unit_world::answer(cookie, with);
+  }
+  void invalidate_device(const spec::ats::invalidation_request& what) override {
+    invalidations.emplace_back(wheel.now(), what);
+    devices.invalidate(what);
+    complete_invalidations();
+  }
   bool complete(unsigned port, void* cookie, dmar::completion how) override {
     record& r = find(cookie);
     if (!r.admitted || r.ended) fail("an answer to nobody");
     r.ended = true;
     const std::uint64_t next = r.access.address + r.done;
-    if (how == dmar::completion::done && r.done != r.length) fail("done, but not all of it went to memory");
-    if (how == dmar::completion::blocked) {
+    if (r.access.type == remap::address_type::translation_request) {
+      if (r.done != 0) fail("a translation request in memory");
+      if ((how == dmar::completion::done) != r.answered) fail("a translation request without its answer");
+    } else if (how == dmar::completion::done && r.done != r.length) {
+      fail("done, but not all of it went to memory");
+    }
+    devices.ended(reinterpret_cast<std::uint64_t>(cookie));
+    complete_invalidations();
+    if (how == dmar::completion::blocked && r.access.type != remap::address_type::translation_request) {
       if (r.done >= r.length) fail("blocked, but all of it went to memory");
       if (r.done != 0 && next % spec::page_size != 0) fail("blocked within a page");
     }
@@ -154,9 +201,12 @@ public:
 
   reach_oracle oracle;
   host::fault_plan plan;
+  ats_devices devices;
+  device_mood mood = device_mood::prompt;
   std::string violation;
   std::uint64_t requests = 0;
   std::uint64_t judged = 0;
+  std::uint64_t answers_judged = 0;
 
 private:
   struct record {
@@ -167,6 +217,7 @@ private:
     /// Of the piece that is under way: when its last look-up began.
     engine::cycle lookup = 0;
     bool admitted = false;
+    bool answered = false;
     bool ended = false;
   };
   struct grant {
@@ -194,10 +245,33 @@ private:
     const auto found = cookies_.find(told.number);
     if (found != cookies_.end()) requests_[found->second].lookup = told.at;
   }
+  void on_device_invalidation(const dmar::device_invalidation_event& told) override {
+    const std::uint32_t tag = std::uint32_t{1} << told.what.tag;
+    switch (told.step) {
+    case dmar::device_step::requested:
+      if ((open_tags_ & tag) != 0) fail("a tag that is not free");
+      open_tags_ |= tag;
+      break;
+    case dmar::device_step::completed:
+      // One that came too late may count for the next request of its tag: nobody could tell.
+      if (completions_[told.what.tag]-- == 0) fail("a device did not complete what it is said to have");
+      open_tags_ &= ~tag;
+      break;
+    case dmar::device_step::timed_out:
+      open_tags_ &= ~tag;
+      break;
+    case dmar::device_step::unexpected:
+      break;
+    }
+  }
+  void on_reset(engine::cycle /*at*/) override { open_tags_ = 0; }
   void on_command(const dmar::command_event& told) override {
     oracle.on_command(told);
-    if (told.what == dmar::unit_command::queued_wait && told.step == dmar::command_step::begun)
+    if (told.what == dmar::unit_command::queued_wait && told.step == dmar::command_step::begun) {
+      // VT-d 6.5.2.8: it stands for all that is ahead of it; what is behind may begin, if it is no fence.
+      if (open_tags_ != 0) fail("a wait did not wait for a device");
       waits_.emplace_back(told.descriptor);
+    }
     if (told.step == dmar::command_step::effective) drains_[told.what] = drain_of(told);
     if (told.step != dmar::command_step::ended) return;
     const drain promised = std::exchange(drains_[told.what], {});
@@ -237,6 +311,28 @@ private:
     return {told.at, always || (reads && caps.cap.drd()), always || (writes && caps.cap.dwd())};
   }
 
+  // A request stands at a port; no number where the port is taken.
+  std::optional<std::uint64_t> enter(const remap::dma_access& access, std::uint32_t length, unsigned port) {
+    oracle.knows(access.source);
+    const std::uint64_t id = next_id_++;
+    ++requests;
+    dmar::request what;
+    what.access = access;
+    what.length = length;
+    what.cookie = reinterpret_cast<void*>(id); // NOLINT(performance-no-int-to-ptr): the cookie is opaque
+    if (!unit.offer(port, what, now_ps())) return {};
+    requests_[id] = {access, length};
+    return id;
+  }
+  void complete_invalidations() {
+    for (spec::ats::invalidation_completion each : devices.take_completed()) {
+      if (mood == device_mood::silent) continue;
+      if (mood == device_mood::wrong) each.tags = std::rotl(each.tags, 1);
+      ++completions_[static_cast<unsigned>(std::countr_zero(each.tags))];
+      unit.device_completed(each, now_ps() + (mood == device_mood::late ? 40 : 1) * data_delay);
+    }
+  }
+
   [[nodiscard]] bool status_expected(std::uint64_t address, std::uint32_t data) const {
     return std::any_of(waits_.begin(), waits_.end(), [&](const spec::wait_descriptor& each) {
       return each.status_write() && each.status_address() == address && each.status_data() == data;
@@ -269,7 +365,34 @@ private:
     }
   }
 
+  // A translation for a device: each right that it grants, at both ends of the range that it covers.
+  void judge_answer(const remap::dma_access& access, engine::cycle admission, engine::cycle start,
+                    spec::ats::translation with) {
+    ++answers_judged;
+    if (access.type != remap::address_type::translation_request) fail("a translation nobody asked for");
+    if (!with.granted()) return;
+    if (with.untranslated_only()) {
+      if (!spec::in_interrupt_range(access.address)) fail("a page of memory that is not to be translated");
+      return;
+    }
+    const std::uint64_t inside = spec::low_bits(with.page_mask() + spec::page_shift);
+    for (const bool write : {false, true}) {
+      if (!(write ? with.write() : with.read())) continue;
+      for (const std::uint64_t at : {std::uint64_t{0}, inside}) {
+        remap::dma_access one = access;
+        one.kind = write ? remap::access_kind::write : remap::access_kind::read;
+        one.address = (access.address & ~inside) | at;
+        if (!oracle.allows(one, admission, start, (with.address() & ~inside) | at))
+          fail(to_string(access.source) + " was told a translation of " + std::to_string(one.address) +
+               " that no mapping allows");
+      }
+    }
+  }
+
   std::map<std::uint64_t, record> requests_;
+  // Of requests to devices: open as the unit says; how often devices completed one of this tag.
+  std::uint32_t open_tags_ = 0;
+  std::array<std::uint64_t, spec::ats::tags> completions_{};
   // The number that the unit gave to a request.
   std::map<std::uint64_t, std::uint64_t> cookies_;
   std::uint64_t last_number_ = 0;
