@@ -50,8 +50,22 @@ std::vector<beyond_qemu_row> beyond_qemu() {
       {"ATS through edu", second,
        "conformance.naive_translation.agrees_with_what_devices_are_told_over_random_tables",
        "a naive translation agent written from 4.1, 7.2 and PCIe ATS, over random tables, good and spoilt: "
-       "the word of each completion, unsupported, aborted, the fault; the naive clock has device-TLB "
-       "descriptors, their time-outs and wrong completions are left to tests from 6.5.2.5"},
+       "the word of each completion, unsupported, aborted, the fault"},
+      {"device-TLB invalidation that is not answered, or answered wrongly", second,
+       "conformance.naive_devices.agree_with_the_unit_over_random_answers_and_silence",
+       "a naive agent written from 6.5.2.5 and PCIe ATS says which requests leave, what waits, what ITE and "
+       "ICE "
+       "take with them and whom IQERCD names; the time-out itself is the part's own affair"},
+      {"causes of queue errors", second,
+       "conformance.naive_queue_errors.agree_with_the_unit_over_random_mistakes_and_repairs",
+       "a naive queue written from 6.5.2 and 10.4.29, over random descriptors, pointers and modes: IQEI, "
+       "where "
+       "IQH stands, what is not done until software has cleared IQE"},
+      {"registers of the event messages", second,
+       "conformance.naive_events.agree_with_the_unit_over_random_causes_and_registers",
+       "naive fault and invalidation events written from 7.4 and 10.4.24: which message goes when, with "
+       "which "
+       "address and data, while software writes the registers at random"},
       {"zero-length reads", second, "conformance.naive_walk.agrees_with_the_unit_over_random_tables",
        "the naive walk judges them by 3.7.1 and CAP.ZLR"},
       {"bytes of event messages", by_hand, "spec.msi_message.is_what_the_event_registers_hold",

@@ -56,7 +56,7 @@ constexpr statement rows[] = {
     {"ECAP.EAFS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PSS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PASID", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
-    {"ECAP.DIT", legacy, implemented, nobody, "conformance.capability_bits.dit_says_whose_invalidations_are_counted_together"},
+    {"ECAP.DIT", legacy, implemented, second, "conformance.capability_bits.dit_says_whose_invalidations_are_counted_together"},
     {"ECAP.PDS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.SMTS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.VCS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},

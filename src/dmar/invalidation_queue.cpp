@@ -22,6 +22,17 @@ page_order order_of(const spec::iotlb_descriptor& d) {
           d.hint(),        d.drain_reads(), d.drain_writes()};
 }
 
+// RTADDR.TTM of the modes that are not built (VT-d 10.4.6).
+constexpr unsigned scalable_mode = 1;
+constexpr unsigned abort_mode = 3;
+
+// What is wrong with a queue of legacy descriptors in another mode: a mode that the part has needs the wide
+// ones (VT-d 6.5.2, 10.4.29), and then its descriptors are not built.
+queue_error error_of_mode(unsigned mode, bool wide, spec::ecap ecap) {
+  const bool known = (mode == scalable_mode && ecap.smts()) || (mode == abort_mode && ecap.adms());
+  return known && !wide ? queue_error::invalid_width : queue_error::invalid_translation_mode;
+}
+
 } // namespace
 
 invalidation_queue::invalidation_queue(const unit_config& config, register_file& registers,
@@ -304,7 +315,7 @@ void invalidation_queue::fetch(cycle now) {
   if (!enabled_ || incoming_.state != fetch_state::idle || failed()) return;
   const std::uint64_t tail = registers_.read<reg::iqt>();
   if (registers_.read<reg::iqh>() == tail || !has_room()) return;
-  if (state_.table_mode != 0) return fail(queue_error::invalid_translation_mode, now);
+  if (state_.table_mode != 0) return fail(error_of_mode(state_.table_mode, wide_, config_.caps.ecap), now);
   if (const auto error = judge_tail(tail)) return fail(*error, now);
   incoming_.state = fetch_state::delayed;
   incoming_.due = now + config_.timing.descriptor_fetch;

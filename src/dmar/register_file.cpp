@@ -55,7 +55,7 @@ std::uint64_t register_file::unimplemented(const spec::register_layout& layout) 
   }
   switch (layout.offset) {
   case reg::rtaddr::offset:
-    return beyond_host | (caps_.ecap.smts() ? 0 : reg::rtaddr::ttm::mask);
+    return beyond_host | (caps_.ecap.smts() || caps_.ecap.adms() ? 0 : reg::rtaddr::ttm::mask);
   case reg::ccmd::offset:
     return reg::ccmd::did::mask & ~spec::low_bits(caps_.cap.domain_id_bits());
   case reg::fedata::offset:

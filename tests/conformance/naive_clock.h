@@ -86,6 +86,7 @@ public:
     finish_look_ups(); // A
     advance_walks();   // B
     commit_walks();    // C1
+    record_faults();   // C2
     command_step();    // C3
     obey();
     queue.step(now); // C4
@@ -102,6 +103,11 @@ public:
 
 private:
   static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+  void record_faults() {
+    if (queue.errors.fault || faults.empty() || faults.front().at > now_) return;
+    queue.errors.set(queue.errors.fault, now_, config_.timing.event_message, false);
+  }
 
   using context = naive_context;
   using page_key = naive_page_key;

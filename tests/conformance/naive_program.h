@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace vtd::test {
 
@@ -37,6 +38,8 @@ struct naive_descriptor {
   unsigned address_mask = 0;
   // Of the status, or the page.
   std::uint64_t address = 0;
+  // Its type is none, whatever it would be else.
+  bool wrong = false;
 };
 /// What left the unit, and when; `number` is the request's id or the walker.
 struct naive_moment {
@@ -54,6 +57,10 @@ struct naive_surroundings {
   std::function<std::uint64_t(std::uint64_t address)> hold;
   std::function<std::uint64_t(std::uint64_t id)> port_hold;
   std::function<bool(std::uint64_t address)> data_fails;
+  /// Reads of a descriptor, or writes of a status.
+  std::function<bool(std::uint64_t address)> queue_fails;
+  /// When a device's completions of the n-th request of all come; it should send one.
+  std::function<std::vector<std::uint64_t>(std::size_t n)> completions;
   std::uint64_t write_buffer_drain = 0;
 };
 /// A write of GCMD that changes TE, or orders SRTP (with RTADDR before) or WBF.

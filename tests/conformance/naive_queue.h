@@ -19,9 +19,27 @@ struct naive_removal {
   std::vector<std::uint64_t> drained;
 };
 
+/// FSTS as far as faults and the queue go, and the messages of the fault event.
+struct naive_status {
+  bool fault = false; // software frees no record
+  bool iqe = false;
+  bool ice = false;
+  bool ite = false;
+  std::vector<std::uint64_t> messages;
+
+  /// In `now`, after or before the messages of that cycle have left; only the first cause is an event, and a
+  /// message on its way tells of it, too.
+  void set(bool& bit, std::uint64_t now, std::uint64_t delay, bool messages_left) {
+    const bool first = !fault && !iqe && !ice && !ite;
+    bit = true;
+    if (!first) return;
+    if (!messages.empty() && messages.back() + (messages_left ? 0 : 1) > now) return;
+    messages.push_back(now + delay);
+  }
+};
+
 /// The invalidation queue of a naive clock: docs/microarchitecture.md, sections 5 (device-TLB descriptors)
-/// and
-/// 6. Nothing in it is wrong, and devices answer in time.
+/// and 6.
 class naive_queue {
 public:
   /// What an invalidation costs, and whether it has ended (it removes when it is due).
@@ -34,23 +52,40 @@ public:
     queue_.insert(queue_.end(), what.begin(), what.end());
     tails_.emplace_back(first_edge_after(time), queue_.size());
   }
+  /// IQT is written with a value beyond the end.
+  void gets_wrong_tail(std::uint64_t time) { tails_.emplace_back(first_edge_after(time), beyond); }
+  /// And with that of the last descriptor.
+  void gets_good_tail(std::uint64_t time) { tails_.emplace_back(first_edge_after(time), queue_.size()); }
+  [[nodiscard]] bool has_wrong_tail() const { return tail_ == beyond; }
+  /// Another stands in its place.
+  void mend(std::size_t index, const naive_descriptor& what) { queue_[index] = what; }
+  [[nodiscard]] const naive_descriptor& at(std::size_t index) const { return queue_[index]; }
+  [[nodiscard]] bool is_empty() const { return head_ == queue_.size(); }
   /// IQH, in descriptors since the beginning.
   [[nodiscard]] std::size_t head() const { return head_; }
   [[nodiscard]] bool at_rest() const {
-    return head_ == queue_.size() && judged_.empty() && !executing_ && !device_ && !status_ && open_.empty();
+    return is_empty() && tails_.empty() && tail_ == head_ && judged_.empty() && !executing_ && !device_ &&
+           !status_ && open_.empty() && completions_.empty() && !errors.iqe && !errors.ite;
   }
   std::uint64_t base = 0;
   std::vector<naive_moment> descriptor_reads;
   /// `number`: the data.
   std::vector<naive_moment> status_writes;
-  /// Requests to devices; `number`: the device, and from bit 16 on how many pages, as a power of two.
+  /// Requests to devices; `number`: the device, from bit 16 on how many pages, as a power of two, and from
+  /// bit 32 on the ITag.
   std::vector<naive_moment> device_requests;
   /// Invalidation events.
   std::vector<std::uint64_t> messages;
   /// ICS.IWC; software clears it.
   bool iwc = false;
+  naive_status errors;
   /// Cycles in which a device had enough to do.
   unsigned throttled = 0;
+  unsigned wrong = 0;
+  unsigned lost_status = 0;
+  unsigned late = 0;
+  unsigned unexpected = 0;
+  unsigned dropped = 0;
 
   // C4.
   void step(std::uint64_t now) {
@@ -59,25 +94,29 @@ public:
       tail_ = tails_.front().second;
       tails_.pop_front();
     }
-    std::erase_if(open_, [&](const auto& each) { return each.second == now_; });
-    if (status_ && status_->seen == now_) {
-      wait_ends(queue_[status_->index]);
-      status_.reset();
-    }
+    devices_complete();
+    devices_are_late();
+    if (status_ && status_->seen == now_) status_answered();
     if (fetch_ && fetch_->seen == now_) fetch_->decoded = now_ + config_.timing.descriptor_decode;
     if (fetch_ && fetch_->decoded == now_) {
-      judged_.push_back(head_++);
+      if (!fetch_->ok || queue_[head_].wrong) {
+        stops();
+      } else {
+        judged_.push_back(head_++);
+      }
       fetch_.reset();
     }
     while (nothing_executes() && begins_next()) {
     }
-    if (fetch_ || head_ == tail_) return;
+    if (fetch_ || head_ == tail_ || errors.iqe || errors.ite) return;
     // Without prefetch the next is fetched when nothing keeps it from beginning.
     const bool fenced = status_ && queue_[status_->index].fence;
     const bool room = config_.timing.queue_prefetch == 0
                           ? !executing_ && !device_ && judged_.empty() && !fenced
                           : judged_.size() < config_.timing.queue_prefetch;
-    if (room) fetch_ = fetch{now_ + config_.timing.descriptor_fetch, false, never, never};
+    if (!room) return;
+    if (tail_ == beyond) return stops();
+    fetch_ = fetch{now_ + config_.timing.descriptor_fetch, false, true, never, never};
   }
   // E: the address of what takes the way to memory.
   std::optional<std::uint64_t> take_port(std::uint64_t now) {
@@ -85,6 +124,7 @@ public:
     if (status_ && !status_->sent && status_->asks <= now_) {
       const naive_descriptor& what = queue_[status_->index];
       status_->sent = true;
+      status_->ok = !around_.queue_fails(what.address);
       status_->seen = first_edge_after(time() + around_.table_delay(what.address));
       status_writes.push_back({now_, what.data, what.address, {}});
       return what.address;
@@ -92,6 +132,7 @@ public:
     if (!fetch_ || fetch_->sent || fetch_->asks > now_) return {};
     const std::uint64_t address = base + 16 * (head_ % 256);
     fetch_->sent = true;
+    fetch_->ok = !around_.queue_fails(address);
     fetch_->seen = first_edge_after(time() + around_.table_delay(address));
     descriptor_reads.push_back({now_, 0, address, {}});
     return address;
@@ -99,15 +140,18 @@ public:
 
 private:
   static constexpr std::uint64_t never = ~std::uint64_t{0};
+  static constexpr std::size_t beyond = ~std::size_t{0};
   struct status {
     std::size_t index = 0;
     std::uint64_t asks = 0;
     bool sent = false;
+    bool ok = true;
     std::uint64_t seen = never;
   };
   struct fetch {
     std::uint64_t asks = 0;
     bool sent = false;
+    bool ok = true;
     std::uint64_t seen = never;
     std::uint64_t decoded = never;
   };
@@ -115,6 +159,49 @@ private:
   [[nodiscard]] std::uint64_t first_edge_after(std::uint64_t time) const { return time / around_.period + 1; }
   [[nodiscard]] std::uint64_t time() const { return now_ * around_.period; }
 
+  void stops() {
+    ++wrong;
+    errors.set(errors.iqe, now_, config_.timing.event_message, true);
+  }
+  void status_answered() {
+    if (status_->ok) {
+      wait_ends(queue_[status_->index]);
+    } else {
+      ++lost_status;
+      head_ = status_->index;
+      judged_.clear();
+      fetch_.reset();
+      errors.set(errors.iqe, now_, config_.timing.event_message, true);
+    }
+    status_.reset();
+  }
+  void devices_complete() {
+    for (auto each = completions_.begin(); each != completions_.end();) {
+      if (each->deadline != now_) {
+        ++each;
+        continue;
+      }
+      const auto found = std::find_if(open_.begin(), open_.end(), [&](const owed& one) {
+        return one.device == each->device && one.tag == each->tag;
+      });
+      if (found != open_.end()) {
+        open_.erase(found);
+      } else {
+        ++unexpected;
+        errors.set(errors.ice, now_, config_.timing.event_message, true);
+      }
+      each = completions_.erase(each);
+    }
+  }
+  void devices_are_late() {
+    const auto count = std::erase_if(open_, [&](const owed& each) { return each.deadline == now_; });
+    if (count == 0) return;
+    late += static_cast<unsigned>(count);
+    errors.set(errors.ite, now_, config_.timing.event_message, true);
+    dropped += static_cast<unsigned>(std::erase_if(
+        judged_, [&](std::size_t index) { return queue_[index].kind == naive_descriptor::what::wait; }));
+    fetch_.reset();
+  }
   // In this cycle, or not any more.
   bool nothing_executes() {
     if (executing_ && !ends_(*executing_)) return false;
@@ -123,14 +210,20 @@ private:
     const naive_descriptor& it = queue_[device_->first];
     if (device_->second > now_) return false;
     const auto mine =
-        std::count_if(open_.begin(), open_.end(), [&](const auto& each) { return each.first == it.device; });
+        std::count_if(open_.begin(), open_.end(), [&](const owed& each) { return each.device == it.device; });
     if (open_.size() == 32 || mine >= static_cast<std::ptrdiff_t>(it.max_pending)) {
       ++throttled;
       return false;
     }
     const std::uint64_t first = it.address >> (12 + it.address_mask) << (12 + it.address_mask);
-    open_.emplace_back(it.device, first_edge_after(time() + around_.data_delay(first)));
-    device_requests.push_back({now_, it.device + (std::uint64_t{it.address_mask} << 16), first, {}});
+    unsigned tag = 0;
+    while (std::any_of(open_.begin(), open_.end(), [&](const owed& each) { return each.tag == tag; }))
+      ++tag;
+    for (const std::uint64_t delay : around_.completions(device_requests.size()))
+      completions_.push_back({it.device, tag, first_edge_after(time() + delay)});
+    open_.push_back({it.device, tag, now_ + config_.timing.device_timeout});
+    device_requests.push_back(
+        {now_, it.device + (std::uint64_t{it.address_mask} << 16) + (std::uint64_t{tag} << 32), first, {}});
     device_.reset();
     return true;
   }
@@ -148,7 +241,7 @@ private:
     } else if (!waits) {
       device_.emplace(index, now_ + config_.timing.device_invalidation);
     } else if (next.writes_status) {
-      status_ = status{index, now_ + config_.timing.status_write, false, never};
+      status_ = status{index, now_ + config_.timing.status_write, false, true, never};
     } else {
       wait_ends(next);
     }
@@ -176,8 +269,14 @@ private:
   std::optional<naive_removal> executing_;
   // A device-TLB descriptor in execution, and when its request may leave.
   std::optional<std::pair<std::size_t, std::uint64_t>> device_;
-  // Devices with a request open, and when its completion is seen.
-  std::vector<std::pair<std::uint16_t, std::uint64_t>> open_;
+  // A request that is open, and when it is late; or a completion, and when it is seen.
+  struct owed {
+    std::uint16_t device = 0;
+    unsigned tag = 0;
+    std::uint64_t deadline = 0;
+  };
+  std::vector<owed> open_;
+  std::vector<owed> completions_;
   std::optional<status> status_;
 };
 

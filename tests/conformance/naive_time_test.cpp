@@ -3,8 +3,8 @@
 // to the cycle over random traffic, tables, caches and times.
 
 #include "conformance/naive_clock.h"
+#include "conformance/slow_world.h"
 #include "support/queue_driver.h"
-#include "support/unit_world.h"
 
 #include <gtest/gtest.h>
 
@@ -15,169 +15,6 @@
 
 namespace vtd::test {
 namespace {
-
-std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
-  return (a * 0x9e3779b97f4a7c15U ^ b * 0xc2b2ae3d27d4eb4fU) >> 17;
-}
-
-/// How slow what stands round the unit is, by address or request.
-struct slowness {
-  std::uint64_t seed = 0;
-  std::uint64_t tables = 20000;
-  std::uint64_t data = 50000;
-  std::uint64_t busy = 0;
-  bool errors = false;
-  [[nodiscard]] std::uint64_t table(std::uint64_t address) const { return 1 + mixed(address, seed) % tables; }
-  [[nodiscard]] std::uint64_t piece(std::uint64_t address) const {
-    return 1 + mixed(address, seed + 1) % data;
-  }
-  [[nodiscard]] std::uint64_t hold(std::uint64_t address) const {
-    return busy == 0 || mixed(address, seed + 2) % 4 != 0 ? 0 : 1 + mixed(address, seed + 3) % busy;
-  }
-  [[nodiscard]] std::uint64_t port_hold(std::uint64_t id) const {
-    return busy == 0 || mixed(id, seed + 4) % 4 != 0 ? 0 : 1 + mixed(id, seed + 5) % busy;
-  }
-  [[nodiscard]] bool fails(std::uint64_t address) const {
-    return errors && mixed(address >> 6, seed + 6) % 32 == 0;
-  }
-  [[nodiscard]] std::uint64_t drain() const { return 1 + mixed(seed, 7) % 20000; }
-  [[nodiscard]] naive_clock::surroundings around() const {
-    naive_clock::surroundings out;
-    out.period = unit_world::period;
-    out.table_delay = [this](std::uint64_t address) { return table(address); };
-    out.data_delay = [this](std::uint64_t address) { return piece(address); };
-    out.hold = [this](std::uint64_t address) { return hold(address); };
-    out.port_hold = [this](std::uint64_t id) { return port_hold(id); };
-    out.data_fails = [this](std::uint64_t address) { return fails(address); };
-    out.write_buffer_drain = drain();
-    return out;
-  }
-};
-
-/// The unit, among things of that slowness. Their answers come within the call, or when their time has come.
-class slow_world final : public unit_world {
-public:
-  slow_world(const dmar::unit_config& config, const slowness& how, bool answers_come_later)
-      : unit_world(config), how_(how), later_(answers_come_later) {}
-
-  bool forward(const dmar::forwarded& piece) override {
-    forwards.push_back({wheel.now(), id_of(piece.cookie), piece.address, {}});
-    at(how_.piece(piece.address), [this, slot = piece.slot, ok = !how_.fails(piece.address)](
-                                      std::uint64_t time) { unit.answered(slot, ok, time); });
-    return held_for(how_.hold(piece.address));
-  }
-  bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override {
-    table_reads.push_back({wheel.now(), walker, address, {}});
-    remap::table_words words;
-    engine::picoseconds ignored = 0;
-    const bool ok = memory.read_table(address, bytes, words, ignored);
-    at(how_.table(address), [=, this](std::uint64_t time) { unit.table_answered(walker, ok, words, time); });
-    return held_for(how_.hold(address));
-  }
-  bool read_descriptor(unsigned tag, std::uint64_t address, unsigned /*bytes*/) override {
-    descriptor_reads.push_back({wheel.now(), 0, address, {}});
-    const dmar::descriptor_words words{memory.load(address), memory.load(address + 8), 0, 0};
-    at(how_.table(address),
-       [=, this](std::uint64_t time) { unit.descriptor_answered(tag, true, words, time); });
-    return held_for(how_.hold(address));
-  }
-  bool write_status(unsigned tag, std::uint64_t address, std::uint32_t data) override {
-    status_writes.push_back({wheel.now(), data, address, {}});
-    at(how_.table(address), [this, tag](std::uint64_t time) { unit.status_answered(tag, true, time); });
-    return held_for(how_.hold(address));
-  }
-  bool complete(unsigned port, void* cookie, dmar::completion result) override {
-    unit_world::complete(port, cookie, result);
-    const std::uint64_t hold = how_.port_hold(responses.back().id);
-    if (hold != 0) at(hold, [this, port](std::uint64_t time) { unit.response_taken(port, time); });
-    return hold == 0;
-  }
-  void invalidate_device(const spec::ats::invalidation_request& what) override {
-    device_requests.push_back({wheel.now(),
-                               what.device.value() + (std::uint64_t{what.what.page_mask()} << 16),
-                               what.what.first(),
-                               {}});
-    at(how_.piece(what.what.first()), [this, device = what.device, tag = what.tag](std::uint64_t time) {
-      unit.device_completed({device, 1U << tag, 1}, time);
-    });
-  }
-  std::vector<event> device_requests;
-  engine::picoseconds write_buffer_drain_time() override { return how_.drain(); }
-  /// What comes before the next edge.
-  void deliver() {
-    while (!coming_.empty() && coming_.begin()->first < now_ps() + period) {
-      const auto next = *coming_.begin();
-      coming_.erase(coming_.begin());
-      next.second(next.first);
-    }
-  }
-
-private:
-  [[nodiscard]] static std::uint64_t id_of(void* cookie) { return reinterpret_cast<std::uint64_t>(cookie); }
-  void at(std::uint64_t delay, std::function<void(std::uint64_t)> call) {
-    later_ ? (void)coming_.emplace(now_ps() + delay, std::move(call)) : call(now_ps() + delay);
-  }
-  bool held_for(std::uint64_t hold) {
-    if (hold != 0) at(hold, [this](std::uint64_t time) { unit.memory_port_free(time); });
-    return hold == 0;
-  }
-  const slowness& how_;
-  bool later_;
-  std::multimap<std::uint64_t, std::function<void(std::uint64_t)>> coming_;
-};
-
-remap::cache_shape random_shape(std::mt19937_64& random, unsigned most) {
-  constexpr std::array policies = {remap::replacement::lru, remap::replacement::fifo,
-                                   remap::replacement::pseudo_lru};
-  remap::cache_shape out;
-  const unsigned ways = 1U << random() % 3;
-  out.entries = random() % 8 == 0 ? 0 : ways << random() % most;
-  out.ways = out.entries == 0 ? 0 : ways;
-  out.policy = policies[random() % policies.size()];
-  return out;
-}
-
-dmar::unit_config random_config(std::mt19937_64& random) {
-  dmar::unit_config config;
-  config.caps = wide_part();
-  config.caps.cap.set_sagaw(15).set_mgaw(random() % 2 != 0 ? 57 : 35);
-  config.caps.cap.set_rwbf(random() % 4 == 0).set_drd(random() % 2 != 0).set_dwd(random() % 2 != 0);
-  config.caps.version = random() % 4 == 0 ? 0x20 : 0x10;
-  config.caps.entry_beats = random() % 4 == 0 ? 2 : 1;
-  config.hidden_write_buffer = random() % 8 == 0;
-  config.whole_domain_tables = random() % 2 != 0;
-  config.ports = 1 + static_cast<unsigned>(random() % 3);
-  config.caches.context = random_shape(random, 2);
-  config.caches.iotlb = random_shape(random, 3);
-  config.caches.large_pages_in_pieces = random() % 3 == 0;
-  if (random() % 3 == 0 && !config.caches.large_pages_in_pieces)
-    config.caches.large_iotlb = random_shape(random, 2);
-  config.caches.pml5 = random_shape(random, 2);
-  config.caches.pml4 = random_shape(random, 2);
-  config.caches.pdpe = random_shape(random, 2);
-  config.caches.pde = random_shape(random, 2);
-  config.timing.lookup = {random() % 3, random() % 3, random() % 4};
-  config.timing.requests = 1 + static_cast<unsigned>(random() % 10);
-  config.timing.walkers = 1 + static_cast<unsigned>(random() % 4);
-  config.timing.memory_interval = 1 + random() % 4;
-  config.timing.fault_recording = random() % 4;
-  config.timing.descriptor_fetch = random() % 4;
-  config.timing.descriptor_decode = random() % 4;
-  config.timing.queue_prefetch = static_cast<unsigned>(random() % 4);
-  config.timing.status_write = random() % 4;
-  config.timing.event_message = random() % 8;
-  config.timing.device_invalidation = random() % 4;
-  config.caps.ecap.set_qi(random() % 2 != 0);
-  config.caps.ecap.set_dt(config.caps.ecap.qi() && random() % 2 != 0);
-  config.caps.cap.set_psi(config.caps.ecap.qi() || random() % 4 != 0);
-  config.timing.command = random() % 8;
-  config.caps.cap.set_esrtps(random() % 2 != 0);
-  config.timing.context_invalidation = random() % 20;
-  config.timing.iotlb_invalidation_global = random() % 40;
-  config.timing.iotlb_invalidation_domain = random() % 40;
-  config.timing.iotlb_invalidation_page = random() % 20;
-  return config;
-}
 
 std::string text(const naive_clock::moment& what) {
   std::ostringstream out;
@@ -209,8 +46,8 @@ using target = naive_clock::order::what;
 struct life {
   explicit life(std::uint64_t seed)
       : random(seed),
-        config(random_config(random)), how{seed, 1000 + random() % 30000, 1000 + random() % 60000,
-                                           random() % 2 * 8000, random() % 2 != 0},
+        config(random_timing_config(random)), how{seed, 1000 + random() % 30000, 1000 + random() % 60000,
+                                                  random() % 2 * 8000, random() % 2 != 0},
         real(config, how, seed % 2 == 0), queue(real) {
     build();
     if (below(8) != 0) {
@@ -222,6 +59,13 @@ struct life {
     }
     if (config.caps.ecap.qi()) queue.enable();
     real.write_register<spec::reg::iectl>(0);
+    real.write_register<spec::reg::fectl>(0);
+    real.write_register<spec::reg::fedata>(fault_message);
+    if (config.timing.device_timeout < 1000) {
+      how.silence = true;
+      how.devices = 1000 + below(200000);
+    }
+    mistakes = below(2) != 0;
     start = real.wheel.now();
     naive = std::make_unique<naive_clock>(config, real.memory, real.tables.root(), how.around());
     naive->translates = naive->tes = real.unit.translation_enabled();
@@ -371,12 +215,17 @@ struct life {
       each.max_pending = 1 + static_cast<unsigned>(below(3));
       each.address = 0xb00000 + 0x1000 * below(32);
       each.address_mask = static_cast<unsigned>(below(4));
+      each.wrong = mistakes && below(20) == 0;
+      if (mistakes && below(40) == 0) how.broken.insert(queue.base() + queue.tail());
+      if (mistakes && below(30) == 0) how.broken.insert(each.address);
       queue.push(described(each));
     }
+    submitted = true;
     naive->queue.submits(all, time);
     real.unit.write_register(real.unit.registers().offset_of<spec::reg::iqt>(), 8, queue.tail(), time);
   }
   static spec::invalidation_descriptor described(const naive_clock::descriptor& what) {
+    if (what.wrong) return {};
     if (what.kind == naive_clock::descriptor::what::device) {
       return spec::device_tlb_descriptor{}
           .set_source(spec::source_id{what.device})
@@ -471,6 +320,58 @@ struct life {
     naive->queue.iwc = false;
   }
 
+  /// Software writes a wrong tail, or looks at FSTS, mends what it finds (or not), and clears some of it.
+  void meet_errors() {
+    namespace reg = spec::reg;
+    naive_queue& it = naive->queue;
+    if (!config.caps.ecap.qi() || submitted) return;
+    if (mistakes && below(500) == 0) {
+      real.write_register<reg::iqt>(spec::queue_bytes(0) + 16 * below(100));
+      return it.gets_wrong_tail(real.now_ps());
+    }
+    const bool any = it.errors.iqe || it.errors.ite || it.errors.ice || it.has_wrong_tail();
+    if (!any || below(16) != 0) return;
+    if (below(8) != 0) {
+      if (it.errors.iqe && !it.is_empty()) mend(it.head());
+      queue.ring();
+      it.gets_good_tail(real.now_ps());
+    }
+    const auto bits = static_cast<std::uint32_t>(below(8)) << reg::fsts::iqe::lsb;
+    real.write_register<reg::fsts>(bits);
+    it.errors.iqe = it.errors.iqe && (bits & reg::fsts::iqe::mask) == 0;
+    it.errors.ice = it.errors.ice && (bits & reg::fsts::ice::mask) == 0;
+    it.errors.ite = it.errors.ite && (bits & reg::fsts::ite::mask) == 0;
+  }
+  void mend(std::size_t index) {
+    naive_clock::descriptor what = naive->queue.at(index);
+    const std::uint64_t offset = 16 * (index % 256);
+    how.broken.erase(queue.base() + offset);
+    how.broken.erase(what.address);
+    what.wrong = false;
+    naive->queue.mend(index, what);
+    queue.put(offset, described(what));
+  }
+  /// FSTS as far as the queue goes, and the messages of both events.
+  [[nodiscard]] std::string errors_differ(std::uint64_t now) {
+    namespace reg = spec::reg;
+    const naive_status& errors = naive->queue.errors;
+    constexpr std::uint32_t of_queue = reg::fsts::iqe::mask | reg::fsts::ice::mask | reg::fsts::ite::mask;
+    const std::uint32_t status = real.unit.registers().read<reg::fsts>() & of_queue;
+    const std::uint32_t expected = reg::fsts::iqe::of(errors.iqe ? 1 : 0) |
+                                   reg::fsts::ice::of(errors.ice ? 1 : 0) |
+                                   reg::fsts::ite::of(errors.ite ? 1 : 0);
+    if (status != expected)
+      return "FSTS is " + std::to_string(status) + ", expected " + std::to_string(expected);
+    for (; seen_messages < real.messages.size(); ++seen_messages)
+      ++(real.messages[seen_messages].second.data == fault_message ? of_faults : of_waits);
+    const auto sent = [&](const std::vector<std::uint64_t>& all) {
+      return std::count_if(all.begin(), all.end(), [&](std::uint64_t at) { return at <= now; });
+    };
+    if (of_faults == sent(errors.messages) && of_waits == sent(naive->queue.messages)) return {};
+    return std::to_string(of_faults) + " and " + std::to_string(of_waits) + " messages, expected " +
+           std::to_string(sent(errors.messages)) + " and " + std::to_string(sent(naive->queue.messages));
+  }
+
   [[nodiscard]] std::string differs(std::uint64_t now) {
     for (; faults.size() < real.faults.size();) {
       const dmar::fault_report& next = real.faults[faults.size()];
@@ -503,10 +404,7 @@ struct life {
                                    spec::reg::gsts::qies::of(config.caps.ecap.qi() ? 1 : 0);
     if (out.empty() && status != expected)
       out = "GSTS is " + std::to_string(status) + ", expected " + std::to_string(expected);
-    const auto sent = std::count_if(naive->queue.messages.begin(), naive->queue.messages.end(),
-                                    [&](std::uint64_t at) { return at <= now; });
-    if (out.empty() && real.messages.size() != static_cast<std::size_t>(sent))
-      out = std::to_string(real.messages.size()) + " messages, expected " + std::to_string(sent);
+    if (out.empty()) out = errors_differ(now);
     if (out.empty() && real_order_ended() != naive->order_ended())
       out = naive->order_ended() ? "the invalidation has not ended" : "the invalidation has ended";
     return out;
@@ -519,6 +417,8 @@ struct life {
       order_next();
       command_next();
       clear_wait();
+      meet_errors();
+      submitted = false;
       real.run_to(now);
       naive->step(now);
       ASSERT_EQ(differs(now), "") << "in cycle " << now;
@@ -550,6 +450,13 @@ struct life {
   static constexpr std::uint64_t second_root = 0xc00000;
   std::uint64_t order_time = 0;
   std::uint64_t order_gap = 1;
+  static constexpr std::uint32_t fault_message = 0x41;
+  // Descriptors, memory of the queue and tails are wrong now and then.
+  bool mistakes = false;
+  bool submitted = false;
+  std::size_t seen_messages = 0;
+  std::ptrdiff_t of_faults = 0;
+  std::ptrdiff_t of_waits = 0;
 };
 
 TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
@@ -561,6 +468,7 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
   std::size_t messages = 0;
   std::size_t devices = 0;
   std::size_t throttled = 0;
+  std::array<std::size_t, 6> errors{};
   for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     life one(seed);
@@ -583,6 +491,12 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
     devices += one.naive->queue.device_requests.size();
     throttled += one.naive->queue.throttled;
     sum.commands += counts.commands;
+    const naive_queue& queue = one.naive->queue;
+    const std::array<std::size_t, 6> now = {queue.wrong,   queue.lost_status,
+                                            queue.late,    queue.unexpected,
+                                            queue.dropped, queue.errors.messages.size()};
+    for (std::size_t i = 0; i < now.size(); ++i)
+      errors[i] += now[i];
     for (const naive_clock::moment& each : one.naive->responses)
       failed += each.how == dmar::completion::failed ? 1 : 0;
   }
@@ -592,6 +506,8 @@ TEST(naive_time, agrees_with_the_unit_to_the_cycle_over_random_traffic) {
         std::size_t{sum.found_by_walk}, std::size_t{sum.forbidden}, faults, failed, descriptors,
         status_writes, messages, devices, throttled, std::size_t{sum.commands}})
     EXPECT_GT(each, 500U) << "all of it happens";
+  for (const std::size_t each : errors)
+    EXPECT_GT(each, 200U) << "all of it goes wrong";
 }
 
 /// Tables at the speed that the naive clock thinks they have.

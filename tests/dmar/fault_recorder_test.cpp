@@ -222,6 +222,21 @@ TEST(fault_recorder, masking_without_an_event_makes_none) {
   EXPECT_TRUE(s.messages.empty());
 }
 
+TEST(fault_recorder, a_message_masked_after_its_cause_was_cleared_is_given_up) {
+  scene s(small_part());
+  s.unmask();
+  s.offer(1, nic, vtd::remap::access_kind::read, unmapped);
+  while (s.read_register<reg::fsts>() == 0)
+    s.run_to(s.wheel.now() + 1);
+  s.write_register<reg::frcd_hi>(reg::frcd_hi::f::mask);
+  s.write_register<reg::fectl>(reg::fectl::im::of(1));
+  s.settle();
+  EXPECT_EQ(reg::fectl::ip::get(s.read_register<reg::fectl>()), 0U) << "nothing is pending";
+  s.unmask();
+  s.settle();
+  EXPECT_TRUE(s.messages.empty());
+}
+
 TEST(fault_recorder, a_reset_takes_back_a_message_that_has_not_gone) {
   scene s(small_part());
   s.unmask();

@@ -195,6 +195,21 @@ TEST(invalidation_queue, masking_holds_a_message_back_that_has_not_gone_yet) {
   EXPECT_EQ(reg::iectl::ip::get(s.read_register<reg::iectl>()), 1U);
 }
 
+TEST(invalidation_queue, a_message_masked_after_its_cause_was_cleared_is_given_up) {
+  scene s;
+  s.write_register<reg::iectl>(0);
+  s.queue.submit(interrupt_wait());
+  while (s.read_register<reg::ics>() == 0)
+    s.run_to(s.wheel.now() + 1);
+  s.write_register<reg::ics>(reg::ics::iwc::mask);
+  s.write_register<reg::iectl>(reg::iectl::im::mask);
+  s.settle();
+  EXPECT_EQ(reg::iectl::ip::get(s.read_register<reg::iectl>()), 0U) << "nothing is pending";
+  s.write_register<reg::iectl>(0);
+  s.settle();
+  EXPECT_TRUE(s.messages.empty());
+}
+
 TEST(invalidation_queue, the_fault_event_and_the_invalidation_event_have_registers_of_their_own) {
   scene s;
   s.write_register<reg::fectl>(0);

@@ -156,16 +156,39 @@ TEST(queue_errors, a_tail_in_the_middle_of_a_wide_descriptor_stops_it) {
   EXPECT_EQ(s.queue.error(), spec::queue_error::tail_misaligned);
 }
 
+// A queue on a part that knows these modes, and a root table of that mode in use.
+struct mode_scene : scene {
+  mode_scene(unsigned mode, const remap::capabilities& caps, bool wide = false)
+      : scene(config_of(caps), 0, wide) {
+    write_register<reg::rtaddr>(tables.root() | reg::rtaddr::ttm::of(mode));
+    queue.run(status_wait(status_word, 1));
+    EXPECT_EQ(status(), 1U) << "not latched yet";
+    write_register<reg::gcmd>(reg::gcmd::qie::mask | reg::gcmd::te::mask | reg::gcmd::srtp::mask);
+    settle();
+    queue.run(status_wait(status_word, 2));
+  }
+};
+
 TEST(queue_errors, a_root_table_of_another_mode_stops_it) {
-  scene s(later_part());
-  s.write_register<reg::rtaddr>(s.tables.root() | reg::rtaddr::ttm::of(1));
-  s.queue.run(status_wait(status_word, 1));
-  EXPECT_EQ(s.status(), 1U) << "not latched yet";
-  s.write_register<reg::gcmd>(reg::gcmd::qie::mask | reg::gcmd::te::mask | reg::gcmd::srtp::mask);
-  s.settle();
-  s.queue.run(status_wait(status_word, 2));
-  EXPECT_TRUE(s.queue.failed());
-  EXPECT_EQ(s.queue.error(), spec::queue_error::invalid_translation_mode);
+  for (const bool wide : {false, true}) {
+    // No mode, or one that is not built.
+    mode_scene s(wide ? 1 : 2, later_part(), wide);
+    EXPECT_TRUE(s.queue.failed());
+    EXPECT_EQ(s.queue.error(), spec::queue_error::invalid_translation_mode);
+    EXPECT_EQ(s.status(), 1U);
+  }
+}
+
+TEST(queue_errors, a_mode_that_needs_wide_descriptors_stops_a_queue_of_narrow_ones) {
+  for (const bool aborts : {false, true}) {
+    auto caps = queue_part();
+    caps.ecap.set_smts(!aborts).set_adms(aborts);
+    mode_scene s(aborts ? 3 : 1, caps);
+    EXPECT_TRUE(s.queue.failed());
+    EXPECT_EQ(s.queue.error(), spec::queue_error::invalid_width);
+    mode_scene other(aborts ? 1 : 3, caps);
+    EXPECT_EQ(other.queue.error(), spec::queue_error::invalid_translation_mode) << "the part has no such";
+  }
 }
 
 TEST(queue_errors, an_error_that_is_still_there_is_an_error_again) {
