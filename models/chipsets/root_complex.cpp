@@ -94,6 +94,7 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   t.iotlb_invalidation_global = timing.cycles(timing.iotlb_invalidation_global);
   t.iotlb_invalidation_domain = timing.cycles(timing.iotlb_invalidation_domain);
   t.iotlb_invalidation_page = timing.cycles(timing.iotlb_invalidation_page);
+  t.drain = timing.cycles(timing.drain);
   t.descriptor_fetch = timing.cycles(timing.descriptor_fetch);
   t.descriptor_decode = timing.cycles(timing.descriptor_decode);
   t.queue_prefetch = timing.queue_prefetch;

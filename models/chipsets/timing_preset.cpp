@@ -77,6 +77,7 @@ void visit_parameters(Preset& p, Visit visit) {
   visit(text("iotlb_invalidation_global"), duration, p.iotlb_invalidation_global);
   visit(text("iotlb_invalidation_domain"), duration, p.iotlb_invalidation_domain);
   visit(text("iotlb_invalidation_page"), duration, p.iotlb_invalidation_page);
+  visit(text("drain"), duration, p.drain);
   visit(text("descriptor_fetch"), duration, p.descriptor_fetch);
   visit(text("descriptor_decode"), duration, p.descriptor_decode);
   visit(text("queue_prefetch"), descriptor_count, p.queue_prefetch);

@@ -27,6 +27,7 @@ void commands::reset() {
   log_at_ = log_enable_at_ = never;
   context_at_ = iotlb_at_ = protect_at_ = never;
   iotlb_draining_ = protect_draining_ = false;
+  iotlb_end_ = never;
   protection_.latch(false);
   ports_.withdraw_all();
 }
@@ -85,6 +86,10 @@ void commands::step(cycle now) {
     tell(unit_command::iotlb_invalidation, command_step::effective, now);
   }
   if (iotlb_draining_ && iotlb_drained()) {
+    iotlb_draining_ = false;
+    iotlb_end_ = now + removal_.drain_cycles(ordered_pages());
+  }
+  if (iotlb_end_ <= now) {
     finish_iotlb();
     tell(unit_command::iotlb_invalidation, command_step::ended, now);
   }
@@ -207,9 +212,16 @@ void commands::finish_global_command(cycle now) {
   }
 }
 
+// Neither parts of VER 6 and later nor those whose tables are not of legacy mode take orders by these
+// registers (VT-d 10.4.7, 10.4.8): nothing is done, and CAIG and IAIG say so.
+bool commands::take_invalidations() const {
+  return config_.caps.major_version() < first_version_without_register_invalidation && state_.table_mode == 0;
+}
+
 context_order commands::ordered_contexts() const {
   const auto order = registers_.read<reg::ccmd>();
-  return {static_cast<spec::context_granularity>(reg::ccmd::cirg::get(order)),
+  const auto wanted = static_cast<spec::context_granularity>(reg::ccmd::cirg::get(order));
+  return {take_invalidations() ? wanted : spec::context_granularity::none,
           static_cast<std::uint16_t>(reg::ccmd::did::get(order)),
           spec::source_id{static_cast<std::uint16_t>(reg::ccmd::sid::get(order))},
           static_cast<unsigned>(reg::ccmd::fm::get(order))};
@@ -218,7 +230,8 @@ context_order commands::ordered_contexts() const {
 page_order commands::ordered_pages() const {
   const auto order = registers_.read<reg::iotlb>();
   const auto range = registers_.read<reg::iva>();
-  return {static_cast<spec::iotlb_granularity>(reg::iotlb::iirg::get(order)),
+  const auto wanted = static_cast<spec::iotlb_granularity>(reg::iotlb::iirg::get(order));
+  return {take_invalidations() ? wanted : spec::iotlb_granularity::none,
           static_cast<std::uint16_t>(reg::iotlb::did::get(order)),
           reg::iva::addr::get(range) << spec::page_shift,
           static_cast<unsigned>(reg::iva::am::get(range)),
@@ -254,14 +267,14 @@ void commands::invalidate_iotlb() {
 }
 
 void commands::finish_iotlb() {
-  iotlb_draining_ = false;
+  iotlb_end_ = never;
   const auto done = reg::iotlb::iaig::set(registers_.read<reg::iotlb>(), iotlb_granularity_);
   registers_.store<reg::iotlb>(reg::iotlb::ivt::set(done, 0));
 }
 
 cycle commands::next_work(cycle now) const {
   cycle next = std::min({command_at_, root_at_, write_buffer_at_, log_at_, log_enable_at_, context_at_,
-                         iotlb_at_, protect_at_});
+                         iotlb_at_, iotlb_end_, protect_at_});
   if (enable_at_ > now) next = std::min(next, enable_at_);
   if (queue_at_ > now) next = std::min(next, queue_at_);
   // A drain ends one cycle after the last request left.

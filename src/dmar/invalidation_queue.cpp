@@ -13,15 +13,6 @@ using spec::queue_error;
 
 namespace {
 
-context_order order_of(const spec::context_cache_descriptor& d) {
-  return {d.granularity(), d.domain_id(), d.source(), d.function_mask()};
-}
-
-page_order order_of(const spec::iotlb_descriptor& d) {
-  return {d.granularity(), d.domain_id(),   d.address(),     d.address_mask(),
-          d.hint(),        d.drain_reads(), d.drain_writes()};
-}
-
 // RTADDR.TTM of the modes that are not built (VT-d 10.4.6).
 constexpr unsigned scalable_mode = 1;
 constexpr unsigned abort_mode = 3;
@@ -52,6 +43,15 @@ void invalidation_queue::reset() {
   ready_.clear();
   event_.reset();
   devices_.reset();
+}
+
+context_order invalidation_queue::order_of(const spec::context_cache_descriptor& d) const {
+  return {d.granularity(), d.domain_id(), d.source(), d.function_mask(), config_.queue_flushes_write_buffer};
+}
+
+page_order invalidation_queue::order_of(const spec::iotlb_descriptor& d) const {
+  return {d.granularity(), d.domain_id(),   d.address(),      d.address_mask(),
+          d.hint(),        d.drain_reads(), d.drain_writes(), config_.queue_flushes_write_buffer};
 }
 
 // --- On and off
@@ -152,12 +152,16 @@ void invalidation_queue::finish_write(cycle now) {
 
 // *Assumed:* a queue error, as of a descriptor that is wrong: IQH stands at it (VT-d 6.5.2.10), and all from
 // there on is fetched when software has cleared the error. What stood behind the wait and is done already is
-// done again, which changes nothing.
+// done again, which changes nothing. Only if software has used the wait's place for something else by then,
+// IQH stays, and the wait is lost.
 void invalidation_queue::lose_status(cycle now) {
   writer_.state = write_state::idle;
   end_fence();
+  const std::uint64_t since = (fetched_ - writer_.number) * descriptor_bytes();
+  const std::uint64_t tail = (registers_.read<reg::iqt>() + size_ - writer_.place) % size_;
+  const bool still_there = since < size_ && tail >= since;
   // Switched off meanwhile: IQH is about to be 0.
-  if (enabled_) {
+  if (enabled_ && still_there) {
     ready_.clear();
     drop_incoming();
     registers_.store<reg::iqh>(writer_.place);
@@ -178,7 +182,7 @@ void invalidation_queue::take_fetched(cycle now) {
   // VT-d 10.4.21: past a descriptor that was fetched and found valid.
   const std::uint64_t place = registers_.read<reg::iqh>();
   registers_.store<reg::iqh>((place + descriptor_bytes()) % size_);
-  ready_.push({{incoming_.words[0], incoming_.words[1]}, place});
+  ready_.push({{incoming_.words[0], incoming_.words[1]}, place, fetched_++});
 }
 
 // Executes what is due, and begins what is ready, in order.
@@ -260,9 +264,14 @@ bool invalidation_queue::finish(cycle now) {
     devices_.send(d, now);
     tell(what, command_step::effective, now);
   }
-  if (running_.draining && !removal_.drained(order_of(spec::iotlb_descriptor(what)), running_.mark))
-    return false;
-  running_.busy = running_.draining = false;
+  if (running_.draining) {
+    const page_order order = order_of(spec::iotlb_descriptor(what));
+    if (!removal_.drained(order, running_.mark)) return false;
+    running_.draining = false;
+    running_.end = now + removal_.drain_cycles(order);
+  }
+  if (running_.end > now) return false;
+  running_.busy = false;
   // A wait tells its end itself.
   if (!what.is(descriptor_type::wait)) tell(what, command_step::ended, now);
   return true;
@@ -272,6 +281,7 @@ void invalidation_queue::begin_wait(const queued& item, cycle now) {
   const spec::wait_descriptor wait(item.what);
   writer_.what = item.what;
   writer_.place = item.place;
+  writer_.number = item.number;
   ++counts_.waits;
   if (!wait.status_write()) return finish_wait(now);
   writer_.state = write_state::delayed;
@@ -344,8 +354,9 @@ bool invalidation_queue::take_port(cycle now) {
 cycle invalidation_queue::next_work(cycle now) const {
   if (running_.draining && removal_.drained(order_of(spec::iotlb_descriptor(running_.what)), running_.mark))
     return now + 1;
+  const cycle end = running_.end > now ? running_.end : never;
   return std::min(
-      {look_at_, incoming_.due, writer_.due, running_.due, event_.next_work(), devices_.next_work()});
+      {look_at_, incoming_.due, writer_.due, running_.due, end, event_.next_work(), devices_.next_work()});
 }
 
 // --- What is wrong

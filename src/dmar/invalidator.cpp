@@ -7,10 +7,10 @@ namespace vtd::dmar {
 
 using engine::cycle;
 
-// Invalidations drain the write buffer first where that is needed at all (VT-d 6.8). *Assumed:* those of the
-// queue as those of the registers.
-cycle invalidator::write_buffer_cycles() const {
-  return config_.needs_write_buffer_flush() ? timebase_.cycles_for(ports_.write_buffer_drain_time()) : 0;
+// Invalidations by register drain the write buffer first where that is needed at all (VT-d 6.8); those of the
+// queue by configuration.
+cycle invalidator::write_buffer_cycles(bool ordered) const {
+  return flushes(ordered) ? timebase_.cycles_for(ports_.write_buffer_drain_time()) : 0;
 }
 
 // What is done for an order. Without page-selective invalidation the whole domain goes; hardware may always
@@ -21,8 +21,8 @@ spec::iotlb_granularity invalidator::granularity_of(const page_order& order) con
   return order.address_mask > config_.caps.cap.mamv() ? spec::iotlb_granularity::none : order.wanted;
 }
 
-cycle invalidator::cycles(const context_order& /*order*/) const {
-  return config_.timing.context_invalidation + write_buffer_cycles();
+cycle invalidator::cycles(const context_order& order) const {
+  return config_.timing.context_invalidation + write_buffer_cycles(order.flushes);
 }
 
 cycle invalidator::cycles(const page_order& order) const {
@@ -34,14 +34,14 @@ cycle invalidator::cycles(const page_order& order) const {
              order.wanted == spec::iotlb_granularity::domain) {
     latency = timing.iotlb_invalidation_domain;
   }
-  return latency + write_buffer_cycles();
+  return latency + write_buffer_cycles(order.flushes);
 }
 
 // VT-d 6.5.1.1.
 spec::context_granularity invalidator::remove(const context_order& order) {
   const std::uint16_t domain = implemented(order.domain);
   remap::translation_caches& caches = translator_.caches();
-  if (config_.needs_write_buffer_flush()) ports_.drain_write_buffer();
+  if (flushes(order.flushes)) ports_.drain_write_buffer();
   switch (order.wanted) {
   case spec::context_granularity::global:
     requests_.poison_all();
@@ -71,7 +71,7 @@ spec::iotlb_granularity invalidator::remove(const page_order& order) {
   using granularity = spec::iotlb_granularity;
   const std::uint16_t domain = implemented(order.domain);
   const granularity done = granularity_of(order);
-  if (config_.needs_write_buffer_flush()) ports_.drain_write_buffer();
+  if (flushes(order.flushes)) ports_.drain_write_buffer();
   remap::translation_caches& caches = translator_.caches();
   std::uint64_t first = 0;
   std::uint64_t last = ~std::uint64_t{0};
@@ -85,7 +85,9 @@ spec::iotlb_granularity invalidator::remove(const page_order& order) {
     caches.invalidate_pages_of_domain(domain);
     break;
   case granularity::page: {
-    const auto range = spec::covers(order.address, order.address_mask);
+    // No address has bits above MGAW: they are ignored (VT-d 10.4.8).
+    const std::uint64_t known = order.address & spec::low_bits(config_.caps.cap.mgaw());
+    const auto range = spec::covers(known, order.address_mask);
     first = range.first;
     last = range.last;
     requests_.poison_domain(domain);
@@ -101,12 +103,21 @@ spec::iotlb_granularity invalidator::remove(const page_order& order) {
   return done;
 }
 
-bool invalidator::drained(const page_order& order, std::uint64_t mark) const {
-  // Parts of VER 2 and later drain always (VT-d 10.4.2, DRD and DWD).
+// Parts of VER 2 and later drain always (VT-d 10.4.2, DRD and DWD).
+invalidator::waits invalidator::waits_of(const page_order& order) const {
   const bool always = config_.caps.major_version() >= 2;
-  const bool reads = always || (order.drain_reads && config_.caps.cap.drd());
-  const bool writes = always || (order.drain_writes && config_.caps.cap.dwd());
-  return requests_.drained(mark, reads, writes);
+  return {always || (order.drain_reads && config_.caps.cap.drd()),
+          always || (order.drain_writes && config_.caps.cap.dwd())};
+}
+
+bool invalidator::drained(const page_order& order, std::uint64_t mark) const {
+  const waits what = waits_of(order);
+  return requests_.drained(mark, what.reads, what.writes);
+}
+
+cycle invalidator::drain_cycles(const page_order& order) const {
+  const waits what = waits_of(order);
+  return what.reads || what.writes ? config_.timing.drain : 0;
 }
 
 } // namespace vtd::dmar

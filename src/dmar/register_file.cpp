@@ -67,6 +67,8 @@ std::uint64_t register_file::unimplemented(const spec::register_layout& layout) 
   case reg::phmbase::offset:
   case reg::phmlimit::offset:
     return below_protected_region() | beyond_host;
+  case reg::aflog::offset:
+    return beyond_host;
   case reg::iqa::offset:
     // VT-d 6.5.2: descriptors of 256 bits came with the modes that need them.
     return beyond_host | (caps_.ecap.smts() || caps_.ecap.adms() ? 0 : reg::iqa::dw::mask);

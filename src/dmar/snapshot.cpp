@@ -96,7 +96,7 @@ private:
 std::string snapshot::describe(const unit_config& config) {
   const auto& [name, caps, caches, timing, ports, protect_translated, protected_region_shift,
                hidden_write_buffer, context_domain_compared, whole_domain_tables, compress_faults,
-               queue_address_clears_pointers] = config;
+               queue_address_clears_pointers, queue_flushes_write_buffer] = config;
   // A unit may go on under another name.
   static_cast<void>(name);
   lines out;
@@ -120,7 +120,7 @@ std::string snapshot::describe(const unit_config& config) {
   }
   {
     const auto& [lookup, requests, walkers, memory_interval, register_access, command, context_invalidation,
-                 iotlb_invalidation_global, iotlb_invalidation_domain, iotlb_invalidation_page,
+                 iotlb_invalidation_global, iotlb_invalidation_domain, iotlb_invalidation_page, drain,
                  descriptor_fetch, descriptor_decode, queue_prefetch, status_write, device_invalidation,
                  device_timeout, fault_recording, event_message] = timing;
     const auto& [context_lookup, iotlb_lookup, structure_lookup] = lookup;
@@ -130,7 +130,7 @@ std::string snapshot::describe(const unit_config& config) {
     out("context_invalidation", context_invalidation);
     out("iotlb_invalidation_global", iotlb_invalidation_global);
     out("iotlb_invalidation_domain", iotlb_invalidation_domain);
-    out("iotlb_invalidation_page", iotlb_invalidation_page);
+    out("iotlb_invalidation_page", iotlb_invalidation_page)("drain", drain);
     out("descriptor_fetch", descriptor_fetch)("descriptor_decode", descriptor_decode);
     out("queue_prefetch", queue_prefetch)("status_write", status_write);
     out("device_invalidation", device_invalidation)("device_timeout", device_timeout);
@@ -140,6 +140,7 @@ std::string snapshot::describe(const unit_config& config) {
   out("context_domain_compared", context_domain_compared)("whole_domain_tables", whole_domain_tables);
   out("compress_faults", compress_faults);
   out("queue_address_clears_pointers", queue_address_clears_pointers);
+  out("queue_flushes_write_buffer", queue_flushes_write_buffer);
   out("protected_region_shift", protected_region_shift);
   return out.take();
 }

@@ -52,17 +52,18 @@ void page_walk::feed_context(const table_rules& rules, const table_words& words)
     return stop(condition);
   }
   if (const auto condition = rules.judge_width(entry.address_width()); condition != fault_condition::none)
-    return stop_without_context(rules, condition);
+    return stop_without_context(rules, condition, entry.translation_type());
   context_ = rules.decode(entry);
   fetched_context_ = true;
   enter_context(rules);
 }
 
 // The entry itself is to blame: with caching mode that is kept, under domain-id 0 (VT-d 6.1).
-void page_walk::stop_without_context(const table_rules& rules, fault_condition condition) {
+void page_walk::stop_without_context(const table_rules& rules, fault_condition condition,
+                                     spec::translation_type type) {
   if (rules.keeps_absent()) {
     context_ = {};
-    context_.type = spec::translation_type::reserved;
+    context_.type = type;
     context_.fault_processing_disable = fault_processing_disable_;
     context_.absent = condition;
     fetched_context_ = true;

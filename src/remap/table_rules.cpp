@@ -14,8 +14,10 @@ table_rules::table_rules(const capabilities& caps)
       root_reserved_(spec::root_entry::reserved(caps.host_address_width)),
       context_reserved_(
           spec::context_entry::reserved(caps.host_address_width, caps.cap.domain_id_bits(), caps.ecap.ch())) {
+  // TM came with device-TLBs, and is reserved again since revision 3 (VT-d 9.8).
+  const bool transient_mapping = caps.ecap.dt() && caps.major_version() < 3;
   const spec::second_level_entry::features features{caps.host_address_width, caps.cap.sps(), caps.ecap.sc(),
-                                                    caps.ecap.dt()};
+                                                    transient_mapping};
   // The same at every level.
   table_reserved_ = spec::second_level_entry::reserved(2, false, features);
   for (unsigned level = 1; level <= spec::max_levels; ++level)

@@ -29,7 +29,7 @@ public:
   naive_clock(const dmar::unit_config& config, const fake_memory& memory, std::uint64_t root,
               const surroundings& around)
       : queue(
-            config, around, [this](const order& what) { return cost_of(what); },
+            config, around, [this](const order& what) { return cost_of(what, true); },
             [this](removal& what) { return ends(what); }),
         config_(config), memory_(memory), root_(root), around_(around), slots_(config.timing.requests),
         walkers_(config.timing.walkers), ports_(config.ports), caches_(config) {
@@ -71,7 +71,7 @@ public:
     // Without PSI a page means its domain.
     if (what.removes == order::what::page && !config_.caps.cap.psi())
       what.removes = order::what::pages_of_domain;
-    order_ = removal{what, first_edge_after(what.time) + cost_of(what), {}};
+    order_ = removal{what, first_edge_after(what.time) + cost_of(what, false), {}};
   }
   /// The command before must have ended.
   void commands(const command& what) { command_ = under_way{what, first_edge_after(what.time), never, {}}; }
@@ -326,13 +326,14 @@ private:
   }
 
   // C3.
-  // The write buffer first, where it needs that.
-  [[nodiscard]] std::uint64_t cost_of(const order& what) const {
+  // The write buffer first, where it needs that; for an order of the queue where the part is one that does
+  // so.
+  [[nodiscard]] std::uint64_t cost_of(const order& what, bool of_queue) const {
     std::uint64_t out = config_.timing.context_invalidation;
     if (what.removes == order::what::pages) out = config_.timing.iotlb_invalidation_global;
     if (what.removes == order::what::pages_of_domain) out = config_.timing.iotlb_invalidation_domain;
     if (what.removes == order::what::page) out = config_.timing.iotlb_invalidation_page;
-    return out + write_buffer_cycles();
+    return of_queue && !config_.queue_flushes_write_buffer ? out : out + write_buffer_cycles();
   }
   struct under_way {
     command what;
@@ -392,6 +393,11 @@ private:
   }
   bool ends(removal& it) {
     if (it.at == now_) {
+      // Of the address no bit at or above MGAW counts.
+      const std::uint64_t above = it.what.first_page >> (config_.caps.cap.mgaw() - 12)
+                                                            << (config_.caps.cap.mgaw() - 12);
+      it.what.first_page -= above;
+      it.what.last_page -= above;
       caches_.remove(it.what);
       poison(it.what);
       for (const auto& each : slots_) {
@@ -403,7 +409,14 @@ private:
       ++counts.drained;
       return false;
     }
-    return true;
+    if (!it.gone) it.gone = now_;
+    return now_ >= *it.gone + (waits_for_any(it.what) ? config_.timing.drain : 0);
+  }
+  [[nodiscard]] bool waits_for_any(const order& it) const {
+    request read;
+    request write;
+    write.write = true;
+    return waits_for(it, read) || waits_for(it, write);
   }
   [[nodiscard]] bool waits_for(const order& it, const request& what) const {
     if (it.is_of_contexts()) return false;

@@ -17,6 +17,8 @@ struct naive_removal {
   naive_order what;
   std::uint64_t at = 0;
   std::vector<std::uint64_t> drained;
+  // When the last of them was found gone.
+  std::optional<std::uint64_t> gone{};
 };
 
 /// FSTS as far as faults and the queue go, and the messages of the fault event.

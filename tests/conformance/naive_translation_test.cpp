@@ -81,11 +81,11 @@ struct naive_agent {
     reserved = reserved || bits(hi, 63, 8 + 4 + 2 * caps.cap.nd()) != 0;
     if (reserved) return wrong(0x0b);
     out.type = static_cast<unsigned>(bits(lo, 3, 2));
-    if (out.type == 3 || (out.type == 2 && !caps.ecap.pt())) return wrong(0x03);
+    if (out.type == 3 || (out.type == 2 && !caps.ecap.pt())) return unsupported(0x03);
     // Only a context with TT = 01 lets a device ask, or go where it was told.
     if (type != address_type::untranslated && out.type != 1) return unsupported(0x0d);
     const auto aw = static_cast<unsigned>(bits(hi, 2, 0));
-    if (aw > 4 || !bit(caps.cap.sagaw(), aw)) return wrong(0x03);
+    if (aw > 4 || !bit(caps.cap.sagaw(), aw)) return unsupported(0x03);
     out.depth = aw + 2;
     out.table = frame_of(lo);
     return {};
@@ -108,7 +108,7 @@ struct naive_agent {
     for (unsigned level = from.depth; level != 0; --level) {
       const unsigned shift = 12 + 9 * (level - 1);
       const std::uint64_t at = table + 8 * bits(address, std::min(shift + 8, 63U), shift);
-      if (memory.fails(at)) return abort(level == from.depth ? 0x03 : 0x07);
+      if (memory.fails(at)) return level == from.depth ? unsupported(0x03) : abort(0x07);
       const std::uint64_t entry = memory.load(at);
       if (bits(entry, 1, 0) == 0) return no_rights();
       const bool leaf = level == 1 || bit(entry, 7);
@@ -356,7 +356,7 @@ TEST(naive_translation, agrees_with_what_devices_are_told_over_random_tables) {
   const int aborted = static_cast<int>(dmar::completion::aborted);
   using seen = std::pair<int, unsigned>;
   for (const seen& each : {seen{done, 0}, seen{blocked, 0x01}, seen{blocked, 0x02}, seen{blocked, 0x0d},
-                           seen{aborted, 0x03}, seen{aborted, 0x07}, seen{aborted, 0x08}, seen{aborted, 0x09},
+                           seen{blocked, 0x03}, seen{aborted, 0x07}, seen{aborted, 0x08}, seen{aborted, 0x09},
                            seen{aborted, 0x0a}, seen{aborted, 0x0b}, seen{aborted, 0x0c}, seen{100 + done, 0},
                            seen{100 + blocked, 0x04}, seen{100 + blocked, 0x0d}, seen{100 + blocked, 0x0e}})
     EXPECT_GT(outcomes[each], 20U) << each.first << ", reason " << each.second;

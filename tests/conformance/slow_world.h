@@ -168,6 +168,7 @@ private:
   config.caps.version = random() % 4 == 0 ? 0x20 : 0x10;
   config.caps.entry_beats = random() % 4 == 0 ? 2 : 1;
   config.hidden_write_buffer = random() % 8 == 0;
+  config.queue_flushes_write_buffer = random() % 2 == 0;
   config.whole_domain_tables = random() % 2 != 0;
   config.ports = 1 + static_cast<unsigned>(random() % 3);
   config.caches.context = random_shape(random, 2);
@@ -200,6 +201,7 @@ private:
   config.timing.iotlb_invalidation_global = random() % 40;
   config.timing.iotlb_invalidation_domain = random() % 40;
   config.timing.iotlb_invalidation_page = random() % 20;
+  config.timing.drain = random() % 3 == 0 ? random() % 20 : 0;
   return config;
 }
 

@@ -67,6 +67,23 @@ TEST(caching_mode, a_page_that_was_not_present_stays_so_until_its_invalidation) 
   s.expect_passes(s.read(nic, iova), frame);
 }
 
+TEST(caching_mode, the_kind_of_a_request_comes_before_the_width_of_a_context_that_is_kept) {
+  for (const bool keeps : {false, true}) {
+    scene s(keeps);
+    s.tables.attach(nic, domain, 4);
+    auto context = s.tables.context(nic);
+    s.tables.set_context(nic, context.set_address_width(0));
+    s.enable();
+    s.expect_blocked(s.read(nic, iova), fault_condition::lct_4_1, 2);
+    dmar::request what;
+    what.access = {nic, access_kind::read, remap::address_type::translated, frame};
+    what.length = 64;
+    s.unit.offer(0, what, s.now_ps());
+    s.settle();
+    s.expect_blocked(s.responses.back(), fault_condition::lct_5, keeps ? 0 : 2);
+  }
+}
+
 TEST(caching_mode, without_it_the_next_request_sees_the_new_page) {
   scene s(false);
   s.tables.attach(nic, domain, 4);

@@ -171,5 +171,56 @@ TEST(commands, parts_of_version_2_drain_unasked) {
   }
 }
 
+TEST(commands, bits_of_the_address_above_mgaw_are_ignored) {
+  scene s;
+  s.enable();
+  s.make_stale(nic);
+  s.withdrawn.clear();
+  // VT-d 10.4.8: bits 63:MGAW of IVA.ADDR.
+  s.invalidate_iotlb_page(domain, std::uint64_t{1} << 40 | iova);
+  s.settle();
+  EXPECT_EQ(s.granularity_of_iotlb(), 3U);
+  EXPECT_FALSE(s.is_stale(nic));
+  ASSERT_EQ(s.withdrawn.size(), 1U);
+  EXPECT_EQ(s.withdrawn[0], std::pair(iova, iova + spec::page_size - 1)) << "nor do direct pointers stay";
+}
+
+TEST(commands, parts_of_version_6_take_no_invalidation_by_register) {
+  for (const unsigned version : {0x10U, 0x5fU, 0x60U}) {
+    auto caps = small_part();
+    caps.version = version;
+    const bool takes = version < 0x60;
+    scene s(caps);
+    s.enable();
+    s.make_stale(nic);
+    s.invalidate_contexts_global();
+    s.settle();
+    EXPECT_EQ(s.granularity_of_context(), takes ? 1U : 0U);
+    s.invalidate_iotlb_global();
+    s.settle();
+    EXPECT_EQ(s.granularity_of_iotlb(), takes ? 1U : 0U);
+    EXPECT_EQ(s.is_stale(nic), !takes);
+  }
+}
+
+TEST(commands, an_invalidation_that_drains_takes_the_time_of_a_drain_at_its_end) {
+  for (const bool drains : {false, true}) {
+    auto config = config_of(plain_part());
+    config.timing.drain = 7;
+    scene s(config);
+    s.enable();
+    const engine::cycle started = s.wheel.now();
+    s.write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1) |
+                                 reg::iotlb::dr::of(drains ? 1 : 0));
+    // Seen at the next edge.
+    const engine::cycle end =
+        started + 1 + config.timing.iotlb_invalidation_global + (drains ? config.timing.drain : 0);
+    s.run_to(end - 1);
+    EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U) << drains;
+    s.run_to(end);
+    EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U) << drains;
+  }
+}
+
 } // namespace
 } // namespace vtd::test

@@ -296,5 +296,23 @@ TEST(commands, only_the_upper_half_of_ccmd_starts_the_command) {
   EXPECT_EQ(s.granularity_of_context(), 1U);
 }
 
+TEST(commands, a_domain_selective_context_invalidation_looks_at_no_device) {
+  auto config = config_of(plain_part());
+  config.context_domain_compared = false;
+  scene s(config);
+  s.enable();
+  s.read(nic, iova);
+  s.read(disk, iova);
+  // The domain of one device, and another device's name beside it.
+  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(2) | reg::ccmd::did::of(domain) |
+                              reg::ccmd::sid::of(disk.value()));
+  s.settle();
+  s.table_reads.clear();
+  s.read(disk, iova);
+  EXPECT_TRUE(s.table_reads.empty()) << "its context is still cached";
+  s.read(nic, iova);
+  EXPECT_EQ(s.table_reads.size(), 2U) << "root and context entry";
+}
+
 } // namespace
 } // namespace vtd::test

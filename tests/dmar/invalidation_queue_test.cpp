@@ -319,13 +319,26 @@ TEST(invalidation_queue, direct_pointers_of_the_range_are_withdrawn) {
   EXPECT_EQ(s.withdrawn[0], std::pair(page(4), page(8) - 1));
 }
 
-TEST(invalidation_queue, the_write_buffer_is_drained_first_where_that_is_needed) {
-  auto caps = queue_part();
-  caps.cap.set_rwbf(true);
-  scene s(caps);
-  s.drains.clear();
-  s.queue.run(all_pages());
-  EXPECT_EQ(s.drains.size(), 1U);
+TEST(invalidation_queue, drains_the_write_buffer_only_of_a_part_that_is_said_to) {
+  for (const bool flushes : {false, true}) {
+    auto config = config_of(queue_part());
+    config.caps.cap.set_rwbf(true);
+    config.queue_flushes_write_buffer = flushes;
+    scene s(config);
+    s.drains.clear();
+    s.queue.run(all_pages());
+    EXPECT_EQ(s.drains.size(), flushes ? 1U : 0U);
+    s.queue.run(all_contexts());
+    EXPECT_EQ(s.drains.size(), flushes ? 2U : 0U);
+  }
+}
+
+TEST(invalidation_queue, ignores_bits_of_the_address_above_mgaw) {
+  scene s;
+  s.make_stale(0);
+  s.queue.run(page_of(domain, std::uint64_t{1} << 40 | page(0)));
+  EXPECT_FALSE(s.queue.failed());
+  EXPECT_FALSE(s.is_stale(0));
 }
 
 } // namespace

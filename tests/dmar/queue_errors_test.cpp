@@ -349,5 +349,46 @@ TEST(queue_errors, a_descriptor_is_taken_from_the_first_answer_to_its_read) {
   EXPECT_EQ(s.queue.head(), s.queue.tail());
 }
 
+TEST(queue_errors, a_wait_whose_place_software_has_used_again_is_lost_and_nothing_is_done_twice) {
+  // The status write is answered after the queue has gone round; to stand at the wait again would be to stand
+  // at IQT, or to do other descriptors for it.
+  for (const std::uint64_t behind : {254U, 255U}) {
+    scene s;
+    s.hold_answers = true;
+    s.queue.push(status_wait(status_word, 1));
+    s.queue.ring();
+    const auto feed = [&s] {
+      while (!s.held_descriptors.empty()) {
+        const auto [tag, words] = s.held_descriptors.back();
+        s.held_descriptors.pop_back();
+        s.unit.descriptor_answered(tag, true, words, s.now_ps());
+        s.settle();
+      }
+    };
+    s.settle();
+    feed();
+    ASSERT_EQ(s.held_status.size(), 1U);
+    for (std::uint64_t n = 0; n < behind; ++n) {
+      s.queue.push(all_contexts());
+      s.queue.ring();
+      s.settle();
+      feed();
+    }
+    ASSERT_EQ(s.queue.head(), s.queue.tail());
+    const std::uint64_t head = s.queue.head();
+    s.unit.status_answered(s.held_status[0], false, s.now_ps());
+    s.settle();
+    EXPECT_TRUE(s.queue.failed());
+    const bool round = behind == 255;
+    EXPECT_EQ(s.queue.head(), round ? head : 0U);
+    s.hold_answers = false;
+    s.queue.clear_error();
+    s.settle();
+    EXPECT_EQ(s.status_writes.size(), round ? 1U : 2U) << "it is done again, or not at all";
+    s.queue.run(status_wait(status_word, 2));
+    EXPECT_EQ(s.status(), 2U) << "the queue goes on";
+  }
+}
+
 } // namespace
 } // namespace vtd::test

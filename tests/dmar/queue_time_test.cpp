@@ -80,6 +80,7 @@ TEST(queue_time, a_removal_takes_as_long_as_that_of_the_registers) {
 TEST(queue_time, the_write_buffer_takes_its_time_first) {
   auto config = timed();
   config.caps.cap.set_rwbf(true);
+  config.queue_flushes_write_buffer = true;
   scene s(config);
   s.read(nic, page(0));
   const engine::cycle t = s.wheel.now();
@@ -88,6 +89,23 @@ TEST(queue_time, the_write_buffer_takes_its_time_first) {
   EXPECT_EQ(s.caches().iotlb().occupancy(), 1U);
   s.run_to(t + begun + 19 + 10);
   EXPECT_EQ(s.caches().iotlb().occupancy(), 0U);
+}
+
+TEST(queue_time, a_drain_takes_its_time_at_the_end_of_what_drains) {
+  auto config = timed();
+  config.timing.drain = 23;
+  // Long enough that the wait stands ready behind it.
+  config.timing.iotlb_invalidation_global = 61;
+  for (const bool drains : {false, true}) {
+    scene s(config);
+    const engine::cycle t = s.wheel.now();
+    s.queue.submit(all_pages().set_drain_writes(drains), status_wait(status_word, 1));
+    const engine::cycle end = t + begun + 61 + (drains ? 23 : 0);
+    s.run_to(end + 7 - 1);
+    EXPECT_TRUE(s.status_writes.empty());
+    s.run_to(end + 7);
+    EXPECT_EQ(s.status_writes.size(), 1U);
+  }
 }
 
 TEST(queue_time, the_status_leaves_so_long_after_the_wait_began) {

@@ -221,6 +221,14 @@ TEST(register_file, the_granularity_of_protected_regions_shows_when_ones_are_wri
   probe(usual, 0xfffe00000);
 }
 
+TEST(register_file, the_fault_log_lies_below_the_host_address_width) {
+  auto caps = test::small_part();
+  caps.cap.set_afl(true);
+  register_file file(caps);
+  write(file, reg::aflog::offset, 64, ~std::uint64_t{0});
+  EXPECT_EQ(file.read<reg::aflog>(), spec::page_base(spec::low_bits(36)) | reg::aflog::fls::mask);
+}
+
 TEST(register_file, the_root_table_lies_below_the_host_address_width_and_has_no_type_in_legacy_parts) {
   register_file file(test::small_part());
   write(file, reg::rtaddr::offset, 64, ~std::uint64_t{0});

@@ -187,5 +187,94 @@ TEST(reset_edges, requests_at_once_that_wait_downstream_are_inside_no_more) {
   EXPECT_FALSE(s.unit.has_work_in_flight());
 }
 
+// --- Where each request is when the reset comes
+
+struct stalled_scene : reset_scene {
+  using reset_scene::reset_scene;
+  bool complete(unsigned port, void* cookie, completion how) override {
+    return unit_world::complete(port, cookie, how) && !stalled;
+  }
+  [[nodiscard]] unsigned answers_to(std::uint64_t id) const {
+    unsigned count = 0;
+    for (const event& each : responses)
+      count += each.id == id ? 1U : 0U;
+    return count;
+  }
+  bool stalled = false;
+};
+
+TEST(reset_edges, a_response_that_waits_for_its_port_is_given_once) {
+  stalled_scene s;
+  s.read(nic, page(0));
+  s.stalled = true;
+  for (std::uint64_t id = 1; id <= 2; ++id)
+    s.want(id, 0);
+  s.settle();
+  ASSERT_EQ(s.answers_to(1) + s.answers_to(2), 1U) << "the port takes one";
+  s.unit.reset(false);
+  s.stalled = false;
+  s.unit.response_taken(0, s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.answers_to(1), 1U);
+  EXPECT_EQ(s.answers_to(2), 1U);
+  EXPECT_FALSE(s.unit.has_work_in_flight());
+}
+
+TEST(reset_edges, a_request_that_is_not_translated_and_waits_for_the_way_to_memory_fails) {
+  stalled_scene s;
+  s.unit.reset(true);
+  s.settle();
+  s.port_is_slow = true;
+  s.want(1, 0);
+  s.want(2, 0);
+  s.settle();
+  s.unit.reset(false);
+  s.port_is_slow = false;
+  s.unit.memory_port_free(s.now_ps());
+  s.settle();
+  ASSERT_EQ(s.answers_to(2), 1U);
+  EXPECT_EQ(unit_world::find(s.responses, 2).how, completion::failed);
+  EXPECT_FALSE(s.unit.has_work_in_flight());
+}
+
+TEST(reset_edges, a_request_between_two_of_its_pages_fails_whenever_it_comes) {
+  for (engine::cycle after = 0; after < 80; ++after) {
+    stalled_scene s;
+    s.read(nic, page(0));
+    s.read(nic, page(1));
+    s.offer(1, nic, access_kind::read, page(1) - 32, 64);
+    s.run_to(s.wheel.now() + after);
+    const bool over = s.answers_to(1) == 1;
+    s.unit.reset(false);
+    s.settle();
+    ASSERT_EQ(s.answers_to(1), 1U) << after;
+    if (!over) {
+      EXPECT_NE(unit_world::find(s.responses, 1).how, completion::blocked) << after;
+    }
+    EXPECT_FALSE(s.unit.has_work_in_flight()) << after;
+  }
+}
+
+TEST(reset_edges, walkers_take_their_turns_from_the_first_again) {
+  reset_scene s;
+  // The turn is with the second walker.
+  s.read(nic, page(0));
+  s.unit.reset(true);
+  s.port_is_slow = true;
+  s.want(1, 0);
+  ASSERT_FALSE(s.forwards.empty()) << "not translated, it keeps the way to memory busy";
+  s.unit_world::enable();
+  s.want(2, 1);
+  ASSERT_TRUE(s.offer(3, disk, access_kind::read, page(2)));
+  s.run_to(s.wheel.now() + 10);
+  s.table_reads.clear();
+  s.port_is_slow = false;
+  s.unit.memory_port_free(s.now_ps());
+  s.settle();
+  ASSERT_GE(s.table_reads.size(), 2U);
+  EXPECT_EQ(s.table_reads[0].id, 0U);
+  EXPECT_EQ(s.table_reads[1].id, 1U);
+}
+
 } // namespace
 } // namespace vtd::test

@@ -74,6 +74,7 @@ TEST(snapshot_form, names_every_property_of_the_configuration_in_its_order) {
                            "iotlb_invalidation_global",
                            "iotlb_invalidation_domain",
                            "iotlb_invalidation_page",
+                           "drain",
                            "descriptor_fetch",
                            "descriptor_decode",
                            "queue_prefetch",
@@ -89,6 +90,7 @@ TEST(snapshot_form, names_every_property_of_the_configuration_in_its_order) {
                            "whole_domain_tables",
                            "compress_faults",
                            "queue_address_clears_pointers",
+                           "queue_flushes_write_buffer",
                            "protected_region_shift"})
     expected.emplace_back(name);
   EXPECT_EQ(names, expected);
@@ -157,6 +159,7 @@ TEST(snapshot_form, of_a_unit_that_differs_in_one_property_is_refused_by_its_nam
       {"iotlb_invalidation_global", [](unit_config& c) { ++c.timing.iotlb_invalidation_global; }},
       {"iotlb_invalidation_domain", [](unit_config& c) { ++c.timing.iotlb_invalidation_domain; }},
       {"iotlb_invalidation_page", [](unit_config& c) { ++c.timing.iotlb_invalidation_page; }},
+      {"drain", [](unit_config& c) { ++c.timing.drain; }},
       {"descriptor_fetch", [](unit_config& c) { ++c.timing.descriptor_fetch; }},
       {"descriptor_decode", [](unit_config& c) { ++c.timing.descriptor_decode; }},
       {"queue_prefetch", [](unit_config& c) { ++c.timing.queue_prefetch; }},
@@ -174,6 +177,8 @@ TEST(snapshot_form, of_a_unit_that_differs_in_one_property_is_refused_by_its_nam
       {"compress_faults", [](unit_config& c) { c.compress_faults = !c.compress_faults; }},
       {"queue_address_clears_pointers",
        [](unit_config& c) { c.queue_address_clears_pointers = !c.queue_address_clears_pointers; }},
+      {"queue_flushes_write_buffer",
+       [](unit_config& c) { c.queue_flushes_write_buffer = !c.queue_flushes_write_buffer; }},
       {"protected_region_shift", [](unit_config& c) { ++c.protected_region_shift; }},
   };
   const std::pair<std::string, remap::cache_shape remap::cache_shapes::*> shapes[] = {

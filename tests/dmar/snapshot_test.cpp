@@ -359,11 +359,12 @@ TEST(snapshot, every_field_of_a_configuration_is_described) {
   dmar::unit_config config = configuration();
   field_changer fields(config);
   auto& [name, caps, caches, timing, ports, protect_translated, protected_region_shift, hidden_write_buffer,
-         context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers] =
-      config;
+         context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers,
+         queue_flushes_write_buffer] = config;
   EXPECT_EQ(name, config.name) << "which alone does not count";
   fields.each("unit", ports, protect_translated, protected_region_shift, hidden_write_buffer,
-              context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers);
+              context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers,
+              queue_flushes_write_buffer);
   {
     auto& [cap, ecap, host_address_width, version, output_range_check, entry_beats, caches_absent] = caps;
     fields.each("capabilities", cap, ecap, host_address_width, version, output_range_check, entry_beats,
@@ -375,15 +376,15 @@ TEST(snapshot, every_field_of_a_configuration_is_described) {
   }
   {
     auto& [lookup, requests, walkers, memory_interval, register_access, command, context_invalidation,
-           iotlb_global, iotlb_domain, iotlb_page, descriptor_fetch, descriptor_decode, queue_prefetch,
+           iotlb_global, iotlb_domain, iotlb_page, drain, descriptor_fetch, descriptor_decode, queue_prefetch,
            status_write, device_invalidation, device_timeout, fault_recording, event_message] = timing;
     auto& [context_lookup, iotlb_lookup, structure_lookup] = lookup;
     fields.each("times", context_lookup, iotlb_lookup, structure_lookup, requests, walkers, memory_interval,
-                register_access, command, context_invalidation, iotlb_global, iotlb_domain, iotlb_page,
+                register_access, command, context_invalidation, iotlb_global, iotlb_domain, iotlb_page, drain,
                 descriptor_fetch, descriptor_decode, queue_prefetch, status_write, device_invalidation,
                 device_timeout, fault_recording, event_message);
   }
-  EXPECT_EQ(fields.changed, 8U + 7 + 7 * 4 + 1 + 20);
+  EXPECT_EQ(fields.changed, 9U + 7 + 7 * 4 + 1 + 21);
 }
 
 TEST(snapshot, of_another_name_is_none_of_another_configuration) {

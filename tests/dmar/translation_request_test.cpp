@@ -209,6 +209,31 @@ TEST(translation_requests, are_aborted_with_a_fault_where_a_table_is_wrong_or_ca
             static_cast<std::uint64_t>(address_type::translation_request));
 }
 
+TEST(translation_requests, are_unsupported_where_the_context_is_of_no_kind_that_the_part_has) {
+  scene s;
+  s.tables.map(nic, iova, frame);
+  // A width that SAGAW does not name, and a top table that cannot be read: reason 03h both.
+  auto context = s.tables.context(nic);
+  s.tables.set_context(nic, spec::context_entry{context}.set_address_width(0));
+  EXPECT_EQ(s.ask(scene::question(iova)).how, completion::blocked);
+  EXPECT_EQ(s.faults.back().condition, spec::fault_condition::lct_4_1);
+  s.tables.set_context(nic, context);
+  s.memory.fail(s.tables.entry_of(nic, iova, 3, false));
+  EXPECT_EQ(s.ask(scene::question(iova)).how, completion::blocked);
+  EXPECT_EQ(s.faults.back().condition, spec::fault_condition::lct_4_3);
+}
+
+TEST(translation_requests, for_a_page_that_grants_nothing_leave_nothing_behind) {
+  scene s;
+  s.tables.map(nic, iova, frame, write_only);
+  const std::uint64_t table = s.tables.entry_of(nic, iova, 2, false);
+  spec::second_level_entry above{s.memory.load(table)};
+  // The table grants R, the page W: together nothing.
+  s.memory.store(table, above.set_write(false).value);
+  EXPECT_EQ(s.answer_for(iova), translation{});
+  EXPECT_EQ(s.unit.translator().caches().iotlb().occupancy(), 0U) << "CAP.CM = 0 (VT-d 6.1)";
+}
+
 TEST(translation_requests, of_a_shape_that_does_not_exist_are_unsupported) {
   scene s;
   s.tables.map(nic, iova, frame);

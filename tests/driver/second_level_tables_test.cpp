@@ -74,7 +74,7 @@ protected:
       const second_level_entry::features has{.host_address_width = shape.host_address_width,
                                              .page_sizes = shape.page_sizes,
                                              .snoop_control = shape.snoop,
-                                             .device_tlb = false};
+                                             .transient_mapping = false};
       EXPECT_EQ(e.value & second_level_entry::reserved(level, leaf, has), 0U) << "level " << level;
       if (!leaf) expect_no_reserved_bits(e.address(), level - 1);
     }

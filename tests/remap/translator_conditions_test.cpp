@@ -210,6 +210,21 @@ TEST(translator, lsl_2_a_reserved_bit_is_set_in_a_paging_entry) {
     expect_fault(b, b.read(), fault_condition::lsl_2, fault_reason::paging_entry_reserved);
   }
 }
+TEST(translator, lsl_2_transient_mapping_where_no_device_tlb_or_a_revision_has_taken_it_back) {
+  const auto leaf_with_tm = [](bool device_tlb, unsigned version) {
+    auto caps = test::wide_part();
+    caps.ecap.set_dt(device_tlb);
+    caps.version = version;
+    bench b(caps);
+    const std::uint64_t leaf = b.tables.entry_of(nic, iova, 1, false);
+    b.memory.store(leaf, spec::second_level_entry{b.memory.load(leaf)}.set_transient_mapping(true).value);
+    return b.read().condition;
+  };
+  EXPECT_EQ(leaf_with_tm(false, 0x10), fault_condition::lsl_2);
+  EXPECT_EQ(leaf_with_tm(true, 0x10), fault_condition::none);
+  EXPECT_EQ(leaf_with_tm(true, 0x2f), fault_condition::none);
+  EXPECT_EQ(leaf_with_tm(true, 0x30), fault_condition::lsl_2) << "reserved since revision 3 (VT-d 9.8)";
+}
 TEST(translator, lsl_2_a_large_page_that_is_not_aligned) {
   bench b(test::wide_part(), 4);
   constexpr std::uint64_t large = std::uint64_t{5} << 39;

@@ -200,7 +200,7 @@ bool is_reserved(unsigned bit, unsigned level, bool leaf, const second_level_ent
   case 11:
     return !leaf || !has.snoop_control;
   case 62:
-    return !leaf || !has.device_tlb;
+    return !leaf || !has.transient_mapping;
   default:
     break;
   }
@@ -231,7 +231,7 @@ TEST(second_level_entry, reserves_bits_by_level_and_capabilities) {
             for (unsigned bit = 0; bit < 64; ++bit) {
               EXPECT_EQ(bit_of(reserved, bit), is_reserved(bit, level, leaf, has))
                   << "bit " << bit << " level " << level << " leaf " << leaf << " haw " << width << " sps "
-                  << sizes << " sc " << has.snoop_control << " dt " << has.device_tlb;
+                  << sizes << " sc " << has.snoop_control << " dt " << has.transient_mapping;
             }
           }
         }

@@ -156,7 +156,9 @@ private:
       if (masked(e.domain) != domain) return false;
       if (e.iotlb_done == spec::iotlb_granularity::domain) return true;
       if (e.iotlb_done != spec::iotlb_granularity::page || (tables && e.leaf_only)) return false;
-      const auto range = spec::covers(e.address, e.address_mask);
+      // VT-d 10.4.8: bits above MGAW are ignored.
+      const std::uint64_t known = e.address & spec::low_bits(config_.caps.cap.mgaw());
+      const auto range = spec::covers(known, e.address_mask);
       return range.first <= address && address <= range.last;
     });
   }

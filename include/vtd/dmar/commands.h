@@ -43,7 +43,9 @@ public:
   void refuse_iotlb_command();
   /// Is a context-cache (IOTLB) invalidation under way? Software may not touch the register then.
   [[nodiscard]] bool context_busy() const { return context_at_ != engine::never; }
-  [[nodiscard]] bool iotlb_busy() const { return iotlb_at_ != engine::never || iotlb_draining_; }
+  [[nodiscard]] bool iotlb_busy() const {
+    return iotlb_at_ != engine::never || iotlb_draining_ || iotlb_end_ != engine::never;
+  }
   /// Is a command waiting for requests to leave, or for the queue to come to rest?
   [[nodiscard]] bool drains() const {
     return iotlb_draining_ || protect_draining_ || enable_at_ != engine::never || queue_at_ != engine::never;
@@ -62,6 +64,8 @@ public:
   }
 
 private:
+  static constexpr unsigned first_version_without_register_invalidation = 6;
+  [[nodiscard]] bool take_invalidations() const;
   [[nodiscard]] context_order ordered_contexts() const;
   [[nodiscard]] page_order ordered_pages() const;
   void start_global_command(engine::cycle now);
@@ -102,6 +106,7 @@ private:
   engine::cycle iotlb_at_ = engine::never;
   bool quiet_ = true;
   bool iotlb_draining_ = false;
+  engine::cycle iotlb_end_ = engine::never;
   std::uint64_t iotlb_mark_ = 0;
   std::uint64_t iotlb_granularity_ = 0;
 

@@ -31,6 +31,9 @@ struct unit_timing {
   engine::cycle iotlb_invalidation_global = 32;
   engine::cycle iotlb_invalidation_domain = 32;
   engine::cycle iotlb_invalidation_page = 16;
+  /// From the edge that finds the last request gone that an invalidation has to drain to the end of the
+  /// invalidation. One that drains nothing does not take it.
+  engine::cycle drain = 0;
   /// From the edge that finds a descriptor in the invalidation queue to the edge at which its read asks for
   /// the way to memory.
   engine::cycle descriptor_fetch = 2;
@@ -84,6 +87,9 @@ struct unit_config {
   bool compress_faults = false;
   /// Whether a write of IQA sets IQH and IQT to 0 (VT-d 10.4.23). Two models of others do not do so.
   bool queue_address_clears_pointers = true;
+  /// Whether invalidations of the queue empty the chipset's write buffer first, as those by register do where
+  /// it needs flushing (VT-d 6.8). Drivers know that they do not: those of the queue come after GCMD.WBF.
+  bool queue_flushes_write_buffer = false;
 
   [[nodiscard]] bool checks_translated() const { return protect_translated || caps.major_version() >= 2; }
   [[nodiscard]] bool needs_write_buffer_flush() const { return caps.cap.rwbf() || hidden_write_buffer; }

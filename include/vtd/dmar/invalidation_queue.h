@@ -105,11 +105,14 @@ public:
 private:
   enum class fetch_state : std::uint8_t { idle, delayed, wants_port, reading, decoding };
   enum class write_state : std::uint8_t { idle, delayed, wants_port, writing, answered };
-  // A descriptor, and where it stands in the queue, as IQH says it.
+  // A descriptor, where it stands in the queue, as IQH says it, and how many were fetched before it.
   struct queued {
     spec::invalidation_descriptor what{};
     std::uint64_t place = 0;
+    std::uint64_t number = 0;
   };
+  [[nodiscard]] context_order order_of(const spec::context_cache_descriptor& d) const;
+  [[nodiscard]] page_order order_of(const spec::iotlb_descriptor& d) const;
   static constexpr unsigned no_tag = 0;
   static constexpr unsigned most_prefetched = 256;
 
@@ -179,6 +182,8 @@ private:
     bool waiting = false;
     spec::invalidation_descriptor what{};
     std::uint64_t mark = 0;
+    // Of what was drained: when it ends.
+    engine::cycle end = 0;
   } running_;
 
   // The wait whose status is on its way.
@@ -189,8 +194,11 @@ private:
     bool ok = false;
     spec::invalidation_descriptor what{};
     std::uint64_t place = 0;
+    std::uint64_t number = 0;
   } writer_;
 
+  // Of descriptors, for comparison only.
+  std::uint64_t fetched_ = 0;
   unsigned next_tag_ = 1;
   counts counts_{};
 };

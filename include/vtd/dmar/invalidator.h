@@ -18,6 +18,8 @@ struct context_order {
   spec::source_id source{};
   /// FM, 0 to 3.
   unsigned function_mask = 0;
+  /// It empties the chipset's write buffer first, where the part needs that at all.
+  bool flushes = true;
 };
 
 /// An IOTLB invalidation, as IVA and IOTLB (VT-d 10.4.8) or a descriptor (VT-d 6.5.2.3) orders it.
@@ -31,6 +33,7 @@ struct page_order {
   bool leaf_only = false;
   bool drain_reads = false;
   bool drain_writes = false;
+  bool flushes = true;
 };
 
 /// What an invalidation does and how long it takes, whoever ordered it: registers or the queue.
@@ -54,6 +57,8 @@ public:
   /// After the removal: are the requests that the order has to wait for gone? `mark`: `pipeline::
   /// admission_mark` at the removal.
   [[nodiscard]] bool drained(const page_order& order, std::uint64_t mark) const;
+  /// Cycles from then on to the end of the order.
+  [[nodiscard]] engine::cycle drain_cycles(const page_order& order) const;
 
   /// Removals so far.
   [[nodiscard]] std::uint64_t count() const { return count_; }
@@ -64,7 +69,14 @@ public:
   }
 
 private:
-  [[nodiscard]] engine::cycle write_buffer_cycles() const;
+  // Which requests an order has to wait for.
+  struct waits {
+    bool reads = false;
+    bool writes = false;
+  };
+  [[nodiscard]] waits waits_of(const page_order& order) const;
+  [[nodiscard]] bool flushes(bool ordered) const { return ordered && config_.needs_write_buffer_flush(); }
+  [[nodiscard]] engine::cycle write_buffer_cycles(bool ordered) const;
   [[nodiscard]] spec::iotlb_granularity granularity_of(const page_order& order) const;
   [[nodiscard]] std::uint16_t implemented(std::uint16_t domain) const {
     return static_cast<std::uint16_t>(domain & (config_.caps.cap.domain_count() - 1));

@@ -58,6 +58,7 @@ struct timing_preset {
   known<double> iotlb_invalidation_global;
   known<double> iotlb_invalidation_domain;
   known<double> iotlb_invalidation_page;
+  known<double> drain;            ///< from the last request that is drained to the end of the invalidation
   known<double> descriptor_fetch; ///< of the invalidation queue, besides the read of memory
   known<double> descriptor_decode;
   known<unsigned> queue_prefetch;        ///< descriptors fetched ahead of the one in execution

@@ -35,7 +35,8 @@ struct context_value {
   spec::fault_condition beyond_width = spec::fault_condition::lgn_1_1;
   bool fault_processing_disable = false;
   /// Not none: the root or context entry is not present or in error, and the cache of a part with caching
-  /// mode remembers that (CAP.CM, VT-d 6.1), under domain-id 0. The type is `reserved` then.
+  /// mode remembers that (CAP.CM, VT-d 6.1), under domain-id 0. The type is `reserved` then, unless the width
+  /// alone is wrong.
   spec::fault_condition absent = spec::fault_condition::none;
   /// Host physical address of the top paging table (SLPTPTR).
   std::uint64_t top_table = 0;

@@ -162,7 +162,8 @@ private:
   }
   void want(table_kind kind, std::uint64_t address);
   void stop(spec::fault_condition condition);
-  void stop_without_context(const table_rules& rules, spec::fault_condition condition);
+  void stop_without_context(const table_rules& rules, spec::fault_condition condition,
+                            spec::translation_type type = spec::translation_type::reserved);
 
   // Set by `start`, but for the entries, of which only those of visited levels mean anything.
   dma_access access_;
@@ -209,7 +210,10 @@ inline void page_walk::start(const table_rules& rules, const dma_access& access,
 inline void page_walk::begin(const table_rules& rules) {
   clear();
   fault_processing_disable_ = context_.fault_processing_disable;
-  if (context_.absent != spec::fault_condition::none) [[unlikely]]
+  // Known but for its width: the kind of the request comes first, as in the tables.
+  if (context_.absent != spec::fault_condition::none &&
+      (context_.type == spec::translation_type::reserved ||
+       table_rules::judge_type(context_.type, access_.type) == spec::fault_condition::none)) [[unlikely]]
     return stop(context_.absent);
   if (const auto condition = table_rules::judge_type(context_.type, access_.type);
       condition != spec::fault_condition::none) {
@@ -356,6 +360,9 @@ inline void page_walk::finish_page(const table_rules& rules, const page_value& p
   auto condition = spec::fault_condition::none;
   if (access_.type != address_type::translation_request) {
     condition = rules.judge_rights(page.read, page.write, access_.kind);
+  } else if (!page.read && !page.write) [[unlikely]] {
+    // Table and page together grant nothing: no page, for all that may be kept (VT-d 6.1).
+    fetched_page_ = fetched_page_ && rules.keeps_absent();
   }
   if (condition == spec::fault_condition::none) condition = rules.judge_output(result_.address);
   if (page.absent != spec::fault_condition::none) [[unlikely]]

@@ -206,7 +206,7 @@ struct second_level_entry {
     unsigned host_address_width = 36;
     unsigned page_sizes = 0;
     bool snoop_control = false;
-    bool device_tlb = false;
+    bool transient_mapping = false;
   };
   /// The reserved bits of an entry of `level` (1 = last) that is, or is not, a leaf. Bits 61:52, 63 and those
   /// that software may use are ignored, not reserved.
@@ -217,7 +217,7 @@ struct second_level_entry {
       return bits | snoop_field::mask | transient_mapping_field::mask;
     }
     if (!has.snoop_control) bits |= snoop_field::mask;
-    if (!has.device_tlb) bits |= transient_mapping_field::mask;
+    if (!has.transient_mapping) bits |= transient_mapping_field::mask;
     if (level > 1) {
       const bool supported = level <= 5 && (has.page_sizes >> (level - 2) & 1) != 0;
       if (!supported) bits |= page_size_field::mask;

@@ -225,7 +225,6 @@ inline constexpr std::array<fault_condition_info, 31> fault_conditions{{
 /// may not ask (VT-d 4.1.3). Recoverable conditions are neither.
 [[nodiscard]] constexpr bool aborts_translation_request(fault_condition condition) {
   switch (condition_info(condition).reason) {
-  case fault_reason::context_entry_invalid:
   case fault_reason::paging_entry_access:
   case fault_reason::root_table_access:
   case fault_reason::context_table_access:
