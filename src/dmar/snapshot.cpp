@@ -101,11 +101,12 @@ std::string snapshot::describe(const unit_config& config) {
   static_cast<void>(name);
   lines out;
   {
-    const auto& [cap, ecap, host_address_width, part_version, output_range_check, entry_beats,
-                 caches_absent] = caps;
+    const auto& [cap, ecap, host_address_width, part_version, output_range_check, entry_beats, caches_absent,
+                 pass_through_checks_width] = caps;
     out("cap", cap.value)("ecap", ecap.value)("version", part_version);
     out("host_address_width", host_address_width)("output_range_check", output_range_check);
-    out("caches_absent", caches_absent)("entry_beats", entry_beats);
+    out("caches_absent", caches_absent)("pass_through_checks_width", pass_through_checks_width);
+    out("entry_beats", entry_beats);
   }
   {
     const auto& [context, iotlb, large_iotlb, large_pages_in_pieces, pml5, pml4, pdpe, pde] = caches;

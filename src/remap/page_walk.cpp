@@ -51,7 +51,7 @@ void page_walk::feed_context(const table_rules& rules, const table_words& words)
       condition != fault_condition::none) {
     return stop(condition);
   }
-  if (const auto condition = rules.judge_width(entry.address_width()); condition != fault_condition::none)
+  if (const auto condition = rules.judge_width(entry); condition != fault_condition::none)
     return stop_without_context(rules, condition, entry.translation_type());
   context_ = rules.decode(entry);
   fetched_context_ = true;

@@ -54,8 +54,13 @@ bool table_rules::needs_no_table_of_its_own(const dma_access& access) {
   return access.type == address_type::translated || spec::in_interrupt_range(access.address);
 }
 
-fault_condition table_rules::judge_width(unsigned address_width) const {
-  return caps_.cap.supports_agaw(address_width) ? fault_condition::none : fault_condition::lct_4_1;
+fault_condition table_rules::judge_width(const spec::context_entry& entry) const {
+  const unsigned width = entry.address_width();
+  const bool must_be_largest =
+      caps_.pass_through_checks_width && entry.translation_type() == translation_type::pass_through;
+  const bool right = caps_.cap.supports_agaw(width) &&
+                     (!must_be_largest || static_cast<int>(width) == caps_.cap.largest_agaw());
+  return right ? fault_condition::none : fault_condition::lct_4_1;
 }
 
 context_value table_rules::decode(const spec::context_entry& entry) const {

@@ -51,8 +51,14 @@ TEST(snapshot_form, names_every_property_of_the_configuration_in_its_order) {
   std::vector<std::string> names;
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)
     names.push_back(text.substr(at, text.find(' ', at) - at));
-  std::vector<std::string> expected{
-      "cap", "ecap", "version", "host_address_width", "output_range_check", "caches_absent", "entry_beats"};
+  std::vector<std::string> expected{"cap",
+                                    "ecap",
+                                    "version",
+                                    "host_address_width",
+                                    "output_range_check",
+                                    "caches_absent",
+                                    "pass_through_checks_width",
+                                    "entry_beats"};
   const auto shape = [&expected](const std::string& name) {
     for (const char* part : {".policy", ".entries", ".ways", ".seed"})
       expected.push_back(name + part);
@@ -143,6 +149,8 @@ TEST(snapshot_form, of_a_unit_that_differs_in_one_property_is_refused_by_its_nam
       {"version", [](unit_config& c) { c.caps.version = 0x11; }},
       {"host_address_width", [](unit_config& c) { ++c.caps.host_address_width; }},
       {"output_range_check", [](unit_config& c) { c.caps.output_range_check = !c.caps.output_range_check; }},
+      {"pass_through_checks_width",
+       [](unit_config& c) { c.caps.pass_through_checks_width = !c.caps.pass_through_checks_width; }},
       {"caches_absent", [](unit_config& c) { c.caps.caches_absent = !c.caps.caches_absent; }},
       {"entry_beats", [](unit_config& c) { c.caps.entry_beats = 3 - c.caps.entry_beats; }},
       {"large_pages_in_pieces",

@@ -366,9 +366,10 @@ TEST(snapshot, every_field_of_a_configuration_is_described) {
               context_domain_compared, whole_domain_tables, compress_faults, queue_address_clears_pointers,
               queue_flushes_write_buffer);
   {
-    auto& [cap, ecap, host_address_width, version, output_range_check, entry_beats, caches_absent] = caps;
+    auto& [cap, ecap, host_address_width, version, output_range_check, entry_beats, caches_absent,
+           pass_through_checks_width] = caps;
     fields.each("capabilities", cap, ecap, host_address_width, version, output_range_check, entry_beats,
-                caches_absent);
+                caches_absent, pass_through_checks_width);
   }
   {
     auto& [context, iotlb, large_iotlb, large_pages_in_pieces, pml5, pml4, pdpe, pde] = caches;
@@ -384,7 +385,7 @@ TEST(snapshot, every_field_of_a_configuration_is_described) {
                 descriptor_fetch, descriptor_decode, queue_prefetch, status_write, device_invalidation,
                 device_timeout, fault_recording, event_message);
   }
-  EXPECT_EQ(fields.changed, 9U + 7 + 7 * 4 + 1 + 21);
+  EXPECT_EQ(fields.changed, 9U + 8 + 7 * 4 + 1 + 21);
 }
 
 TEST(snapshot, of_another_name_is_none_of_another_configuration) {

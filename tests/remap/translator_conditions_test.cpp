@@ -65,6 +65,23 @@ TEST(translator, lct_4_1_a_width_that_sagaw_does_not_name) {
   b.change_context([](spec::context_entry& e) { e.set_address_width(2); });
   expect_fault(b, b.read(), fault_condition::lct_4_1, fault_reason::context_entry_invalid);
 }
+TEST(translator, lct_4_1_pass_through_with_another_width_than_the_largest_where_the_part_looks) {
+  for (const bool looks : {false, true}) {
+    auto caps = test::wide_part();
+    caps.pass_through_checks_width = looks;
+    for (const unsigned width : {1U, 2U}) {
+      bench b(caps);
+      b.change_context([&](spec::context_entry& e) {
+        e.set_translation_type(spec::translation_type::pass_through).set_address_width(width);
+      });
+      if (looks && width == 1) {
+        expect_fault(b, b.read(), fault_condition::lct_4_1, fault_reason::context_entry_invalid);
+      } else {
+        EXPECT_TRUE(b.read().allowed()) << width;
+      }
+    }
+  }
+}
 TEST(translator, lct_4_2_a_translation_type_that_the_part_does_not_have) {
   for (const auto type : {spec::translation_type::with_device_tlb, spec::translation_type::pass_through,
                           spec::translation_type::reserved}) {

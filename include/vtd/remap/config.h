@@ -25,6 +25,9 @@ struct capabilities {
   /// Whether a part with CAP.CM = 1 keeps what is not present or in error (VT-d 6.1: it may). *Assumed:* it
   /// does, so that a driver that forgets to invalidate shows.
   bool caches_absent = true;
+  /// Whether a pass-through context has to name the largest width of SAGAW (LCT.4.1 otherwise). Software has
+  /// to do so (VT-d 9.3); whether hardware looks, sources differ.
+  bool pass_through_checks_width = false;
 
   /// VER_REG.MAX.
   [[nodiscard]] unsigned major_version() const {

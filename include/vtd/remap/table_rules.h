@@ -24,7 +24,7 @@ public:
   /// AT against TT (VT-d 3.4.3): LCT.5 or none.
   [[nodiscard]] static spec::fault_condition judge_type(spec::translation_type type, address_type at);
   /// AW against SAGAW (VT-d 10.4.2): LCT.4.1 or none.
-  [[nodiscard]] spec::fault_condition judge_width(unsigned address_width) const;
+  [[nodiscard]] spec::fault_condition judge_width(const spec::context_entry& entry) const;
   /// The entry with what later decisions need; only for an entry that passed all the checks above.
   [[nodiscard]] context_value decode(const spec::context_entry& entry) const;
   /// Does the address fit what this context can take as input: LGN.1.1, LGN.1.2, LGN.1.3, LGN.4 or none.
