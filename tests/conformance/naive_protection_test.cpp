@@ -354,7 +354,7 @@ struct life {
     ++seen[static_cast<std::size_t>(last.how)];
     if (last.how == naive_end::protected_memory) count_blocked(what, reached.size());
     if (last.how == naive_end::memory && registers.on && (registers.covers(last.host))) ++let_through;
-    if (last.how <= naive_end::memory) direct(what.access);
+    if (last.how == naive_end::memory || last.how == naive_end::protected_memory) direct(what.access);
   }
   void count_blocked(const dmar::request& what, std::size_t pieces_before) {
     if (pieces_before != 0) ++blocked_later;
@@ -370,12 +370,12 @@ struct life {
     ++pointers;
     const std::uint64_t size = page->last - page->first + 1;
     for (const std::uint64_t offset : {std::uint64_t{0}, size - 1, below(size), below(size)}) {
-      remap::dma_access there = access;
-      there.kind = page->read ? access_kind::read : access_kind::write;
-      there.address = page->first + offset;
-      const outcome is = expected(there);
-      ASSERT_EQ(is.how, naive_end::memory) << std::hex << there.address;
-      ASSERT_EQ(is.host, page->host + offset);
+      for (const access_kind kind : {access_kind::read, access_kind::write}) {
+        if (!(kind == access_kind::read ? page->read : page->write)) continue;
+        const outcome is = expected(untranslated(access.source, kind, page->first + offset));
+        ASSERT_EQ(is.how, naive_end::memory) << std::hex << page->first + offset;
+        ASSERT_EQ(is.host, page->host + offset);
+      }
     }
   }
   [[nodiscard]] std::string describe(const dmar::request& what) const {
