@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A second clock, written from docs/microarchitecture.md without a look at src/: it must agree with the unit
-// to the cycle over random traffic, tables, caches and times.
+// to the cycle over random traffic, tables, caches and times. Caches with random replacement are not among
+// them: that page names no generator.
 
 #include "conformance/timed_life.h"
 
