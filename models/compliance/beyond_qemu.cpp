@@ -19,9 +19,15 @@ std::vector<beyond_qemu_row> beyond_qemu() {
       {"non-coherent walks", second,
        "conformance.naive_visibility.agrees_with_unit_and_checker_over_random_stores_and_flushes",
        "the same machine, with units of ECAP.C = 0 and 1"},
-      {"PLMR and PHMR", driver, "dmar.commands.protection_goes_over_to_translation_without_a_gap",
-       "the order of a driver's start: protected by firmware, translation on, EPM off, PRS awaited; the "
-       "granularity is assumed"},
+      {"PLMR and PHMR", second,
+       "conformance.naive_protection.agrees_with_the_unit_over_random_regions_and_requests",
+       "the five registers and what they protect, written from 10.4.16 to 10.4.20, over random writes and "
+       "DMA of every kind; which granularity a part has is assumed"},
+      {"caching mode", second,
+       "conformance.naive_caching_mode.agrees_to_the_read_with_caches_that_have_room_for_everything",
+       "what caches may hold, written from 6.1 and 6.5.1, over random changes of all entries and random "
+       "invalidations, and software that does what it must and sees no old entry; QEMU has the bit and keeps "
+       "nothing"},
       {"several fault registers", second,
        "conformance.naive_faults.agree_with_the_unit_over_random_faults_and_clearing",
        "a naive ring of one to eight records written from 7.3.1, over the same faults"},

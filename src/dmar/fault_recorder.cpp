@@ -20,6 +20,11 @@ bool any_cause(std::uint32_t status) {
   return (status & causes) != 0;
 }
 
+// AT of a record: parts without device-TLBs have no such field, it reads 0 (VT-d 10.4.14).
+unsigned address_type_of(const unit_config& config, const remap::dma_access& access) {
+  return config.caps.ecap.dt() ? static_cast<unsigned>(access.type) : 0;
+}
+
 } // namespace
 
 void fault_recorder::log(const remap::dma_access& access, const remap::translation& result, cycle now) {
@@ -70,7 +75,7 @@ bool fault_recorder::begin_log(const entry& fault) {
   spec::fault_log_record what;
   what.set_address(fault.access.address & spec::low_bits(config_.caps.cap.mgaw()));
   what.set_source(fault.access.source).set_reason(spec::condition_info(fault.condition).reason);
-  what.set_address_type(static_cast<unsigned>(fault.access.type));
+  what.set_address_type(address_type_of(config_, fault.access));
   what.set_read(fault.access.kind != remap::access_kind::write);
   log_.begin(what);
   return true;
@@ -109,7 +114,7 @@ bool fault_recorder::record(const entry& fault) {
   high = reg::frcd_hi::sid::set(high, fault.access.source.value());
   high =
       reg::frcd_hi::fr::set(high, static_cast<std::uint64_t>(spec::condition_info(fault.condition).reason));
-  high = reg::frcd_hi::at::set(high, static_cast<std::uint64_t>(fault.access.type));
+  high = reg::frcd_hi::at::set(high, address_type_of(config_, fault.access));
   high = reg::frcd_hi::t1::set(high, is_write ? 0U : 1U);
   registers_.store<reg::frcd_hi>(reg::frcd_hi::f::set(high, 1), index);
   next_record_ = (index + 1) % config_.caps.cap.fault_records();

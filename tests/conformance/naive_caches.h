@@ -136,6 +136,8 @@ struct naive_order {
 };
 
 struct naive_context {
+  // Not present: kept under domain-id 0 with caching mode.
+  bool absent = false;
   std::uint16_t domain = 0;
   bool pass_through = false;
   unsigned levels = 0;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "conformance/naive_inside.h"
 #include "conformance/naive_queue.h"
+#include "conformance/naive_recorder.h"
 #include "support/fake_memory.h"
 
 #include <algorithm>
@@ -31,8 +33,9 @@ public:
       : queue(
             config, around, [this](const order& what) { return cost_of(what, true); },
             [this](removal& what) { return ends(what); }),
-        config_(config), memory_(memory), root_(root), around_(around), slots_(config.timing.requests),
-        walkers_(config.timing.walkers), ports_(config.ports), caches_(config) {
+        recorder(config, around, memory, queue.errors), config_(config), memory_(memory), root_(root),
+        around_(around), slots_(config.timing.requests), walkers_(config.timing.walkers),
+        ports_(config.ports), caches_(config) {
     for (std::size_t slot = slots_.size(); slot-- != 0;)
       free_.push_back(slot);
   }
@@ -43,6 +46,12 @@ public:
   bool tes = true;
   bool rtps = true;
   bool wbfs = false;
+  bool fls = false;
+  bool afls = false;
+  /// PMEN, and which host addresses are protected while it is on.
+  bool prs = false;
+  std::uint64_t protected_first = 0;
+  std::uint64_t protected_last = 0;
 
   void comes(unsigned port, const request& what) { ports_[port].coming.push_back(what); }
 
@@ -50,8 +59,6 @@ public:
   std::vector<moment> table_reads;
   std::vector<moment> forwards;
   std::vector<moment> responses;
-  /// `number`: the source-id.
-  std::vector<moment> faults;
 
   /// How often what is hard to foresee happened.
   struct {
@@ -64,6 +71,9 @@ public:
     unsigned found_by_walk = 0;
     unsigned forbidden = 0;
     unsigned commands = 0;
+    unsigned messages = 0;
+    unsigned protected_memory = 0;
+    unsigned absent = 0;
   } counts;
 
   /// The order before must have ended.
@@ -77,17 +87,18 @@ public:
   void commands(const command& what) { command_ = under_way{what, first_edge_after(what.time), never, {}}; }
   [[nodiscard]] bool command_ended() const { return !command_; }
   naive_queue queue;
+  naive_recorder recorder;
 
   /// Software sees ICC or IVT.
   [[nodiscard]] bool order_ended() const { return !order_; }
 
   void step(std::uint64_t now) {
     now_ = now;
-    finish_look_ups(); // A
-    advance_walks();   // B
-    commit_walks();    // C1
-    record_faults();   // C2
-    command_step();    // C3
+    finish_look_ups();  // A
+    advance_walks();    // B
+    commit_walks();     // C1
+    recorder.step(now); // C2
+    command_step();     // C3
     obey();
     queue.step(now); // C4
     admit();         // D
@@ -104,54 +115,13 @@ public:
 private:
   static constexpr std::uint64_t never = ~std::uint64_t{0};
 
-  void record_faults() {
-    if (queue.errors.fault || faults.empty() || faults.front().at > now_) return;
-    queue.errors.set(queue.errors.fault, now_, config_.timing.event_message, false);
-  }
-
   using context = naive_context;
   using page_key = naive_page_key;
   using mapping = naive_mapping;
-
-  struct inside {
-    request what;
-    unsigned port = 0;
-    // Of the piece under way, which begins at `what.address`; `left` bytes follow it.
-    std::uint32_t left = 0;
-    bool translated = true;
-    std::uint64_t look_up_ends = never;
-    std::uint64_t answer_seen = never;
-    std::uint64_t host = 0;
-    dmar::completion how = dmar::completion::done;
-  };
-  struct walk {
-    std::size_t slot = 0;
-    std::vector<std::size_t> joined;
-    std::uint64_t missed = 0;
-    std::optional<context> from;
-    std::uint64_t structures_end = never;
-    bool wants_read = false;
-    std::uint64_t read_at = 0;
-    std::uint64_t seen = never;
-    bool ok = true;
-    std::uint64_t words[2] = {};
-    bool upper_half = false;
-    // What it reads next: 8 the root entry, 7 the context entry, then the level.
-    unsigned level = 8;
-    mapping so_far{};
-    bool ended = false;
-    bool poisoned = false;
-    bool allowed = false;
-    bool context_is_new = false;
-    std::optional<std::pair<page_key, mapping>> leaf;
-    std::vector<std::pair<page_key, mapping>> through;
-  };
-  struct one_port {
-    std::deque<request> coming;
-    std::uint64_t free_since = 0;
-    std::deque<std::size_t> responses;
-    std::uint64_t response_free = 0;
-  };
+  using inside = naive_inside;
+  using walk = naive_walk;
+  using one_port = naive_port;
+  using under_way = naive_command_under_way;
 
   [[nodiscard]] std::uint64_t first_edge_after(std::uint64_t time) const { return time / around_.period + 1; }
   [[nodiscard]] std::uint64_t time() const { return now_ * around_.period; }
@@ -168,23 +138,32 @@ private:
     inside& it = *slots_[slot];
     const context* from = caches_.contexts.look_up({it.what.source});
     if (from == nullptr) return misses(slot);
-    if (from->pass_through) return decide(slot, true, it.what.address);
-    if (it.what.address >> from->width != 0) return decide(slot, false, 0);
+    if (from->absent) {
+      ++counts.absent;
+      return decide(slot, false, 0, false);
+    }
+    if (from->pass_through) return decide(slot, true, it.what.address, false);
+    if (it.what.address >> from->width != 0) return decide(slot, false, 0, true);
     const auto page = caches_.find_page(*from, it.what.address);
     if (!page) return misses(slot);
-    decide(slot, it.what.write ? page->write : page->read, page->address);
+    if (!page->read && !page->write) ++counts.absent;
+    decide(slot, it.what.write ? page->write : page->read, page->address, true);
   }
-  void decide(std::size_t slot, bool allowed, std::uint64_t host) {
+  void decide(std::size_t slot, bool allowed, std::uint64_t host, bool by_tables) {
     slots_[slot]->host = host;
-    if (allowed) {
-      outgoing_.push_back(slot);
-    } else {
+    if (!allowed) {
       // What is decided in D has missed the C2 of this cycle.
       const std::uint64_t recorded = now_ + config_.timing.fault_recording;
-      faults.push_back({in_admission_ ? std::max(recorded, now_ + 1) : recorded, slots_[slot]->what.source,
-                        slots_[slot]->what.address, dmar::completion::blocked});
-      end(slot, dmar::completion::blocked);
+      recorder.blocked(in_admission_ ? std::max(recorded, now_ + 1) : recorded, slots_[slot]->what.source,
+                       slots_[slot]->what.address);
+      return end(slot, dmar::completion::blocked);
     }
+    const bool checked = !by_tables || config_.protect_translated || config_.caps.major_version() >= 2;
+    if (protects_ && checked && protected_first <= host && host <= protected_last) {
+      ++counts.protected_memory;
+      return end(slot, dmar::completion::blocked);
+    }
+    outgoing_.push_back(slot);
   }
   void end(std::size_t slot, dmar::completion how) {
     slots_[slot]->how = how;
@@ -228,6 +207,7 @@ private:
   }
   void begin_pages(walk& it) {
     const std::uint64_t address = slots_[it.slot]->what.address;
+    if (it.from->absent) return end(it, false);
     if (it.from->pass_through) {
       it.so_far.address = address;
       return end(it, true);
@@ -251,6 +231,15 @@ private:
     std::tie(it.level, it.so_far) = caches_.find_table(*it.from, address);
     ask(it, it.so_far.address + 8 * (address >> (12 + 9 * (it.level - 1)) & 0x1ff));
   }
+  [[nodiscard]] bool keeps_absent() const { return config_.caps.cap.cm() && config_.caps.caches_absent; }
+  void is_absent(walk& it) {
+    if (keeps_absent()) {
+      it.from = context{};
+      it.from->absent = true;
+      it.context_is_new = true;
+    }
+    end(it, false);
+  }
   static void ask(walk& it, std::uint64_t address) {
     it.read_at = address;
     it.wants_read = true;
@@ -269,12 +258,12 @@ private:
       if (it.upper_half) return ask(it, it.read_at + 8);
     }
     if (it.level == 8) {
-      if ((word & 1) == 0) return end(it, false);
+      if ((word & 1) == 0) return is_absent(it);
       it.level = 7;
       return ask(it, frame() + 16 * (what.source & 0xffU));
     }
     if (it.level == 7) {
-      if ((word & 1) == 0) return end(it, false);
+      if ((word & 1) == 0) return is_absent(it);
       context found;
       found.domain = static_cast<std::uint16_t>(it.words[1] >> 8 & 0xffff);
       found.pass_through = (word >> 2 & 3) == 2;
@@ -285,7 +274,12 @@ private:
       it.context_is_new = true;
       return begin_pages(it);
     }
-    if ((word & 3) == 0) return end(it, false);
+    if ((word & 3) == 0) {
+      // It stands for all that it would map.
+      if (keeps_absent())
+        it.leaf.emplace(naive_key(*it.from, what.address, it.level), mapping{0, false, false});
+      return end(it, false);
+    }
     it.so_far.read = it.so_far.read && (word & 1) != 0;
     it.so_far.write = it.so_far.write && (word & 2) != 0;
     it.so_far.address = frame();
@@ -299,7 +293,7 @@ private:
       it.so_far.address += naive_offset(what.address, it.level) & ~std::uint64_t{0xfff};
       it.level = 1;
     }
-    if (allowed) it.leaf.emplace(naive_key(*it.from, what.address, it.level), it.so_far);
+    if (allowed || keeps_absent()) it.leaf.emplace(naive_key(*it.from, what.address, it.level), it.so_far);
     it.so_far.address += naive_offset(what.address, it.level);
     end(it, allowed);
   }
@@ -320,7 +314,7 @@ private:
       for (const auto& [where, what] : it.through)
         caches_.tables[where.level - 2].fill(where, what);
       if (it.leaf) caches_.pages(it.leaf->first.level).fill(it.leaf->first, it.leaf->second);
-      decide(it.slot, it.allowed, it.so_far.address);
+      decide(it.slot, it.allowed, it.so_far.address, !it.from || !it.from->pass_through);
       again_.insert(again_.end(), it.joined.begin(), it.joined.end());
     }
   }
@@ -335,12 +329,6 @@ private:
     if (what.removes == order::what::page) out = config_.timing.iotlb_invalidation_page;
     return of_queue && !config_.queue_flushes_write_buffer ? out : out + write_buffer_cycles();
   }
-  struct under_way {
-    command what;
-    std::uint64_t seen = 0;
-    std::uint64_t ends = never;
-    std::vector<std::uint64_t> before;
-  };
   void command_step() {
     using what = command::what;
     if (!command_ || command_->seen > now_) return;
@@ -348,11 +336,20 @@ private:
     if (it.seen == now_) {
       ++counts.commands;
       it.ends = now_ + config_.timing.command;
-      if (it.what.changes == what::translation) {
-        translates = it.what.on;
+      if (it.what.changes == what::translation || it.what.changes == what::protection) {
         for (const auto& each : slots_) {
           if (each) it.before.push_back(each->what.id);
         }
+      }
+      if (it.what.changes == what::translation) {
+        translates = it.what.on;
+      } else if (it.what.changes == what::protection) {
+        protects_ = it.what.on;
+        it.ends = now_;
+      } else if (it.what.changes == what::fault_log_pointer) {
+        fls = false;
+      } else if (it.what.changes == what::fault_log) {
+        // Nothing is seen of it yet.
       } else if (it.what.changes == what::root_table) {
         rtps = false;
       } else if (write_buffer_cycles() == 0) {
@@ -363,7 +360,16 @@ private:
       }
     }
     if (it.ends > now_ || is_inside(it.before)) return;
-    if (it.what.changes == what::translation) tes = it.what.on;
+    if (it.what.changes == what::translation) {
+      tes = it.what.on;
+      if (!tes) recorder.translation_is_off();
+    }
+    if (it.what.changes == what::protection) prs = it.what.on;
+    if (it.what.changes == what::fault_log_pointer) {
+      fls = true;
+      recorder.log_begins();
+    }
+    if (it.what.changes == what::fault_log) recorder.log_switched(afls = it.what.on);
     if (it.what.changes == what::write_buffer) wbfs = false;
     if (it.what.changes == what::root_table) {
       rtps = true;
@@ -476,10 +482,15 @@ private:
   void route(std::size_t slot) {
     // Nothing but messages may go there.
     if (slots_[slot]->what.address >> 20 == 0xfee) {
+      if (slots_[slot]->what.is_dword) {
+        ++counts.messages;
+        slots_[slot]->host = slots_[slot]->what.address;
+        return outgoing_.push_back(slot);
+      }
       ++counts.forbidden;
       return end(slot, dmar::completion::blocked);
     }
-    if (!slots_[slot]->translated) return decide(slot, true, slots_[slot]->what.address);
+    if (!slots_[slot]->translated) return decide(slot, true, slots_[slot]->what.address, false);
     slots_[slot]->look_up_ends =
         now_ + config_.timing.lookup.context_lookup + config_.timing.lookup.iotlb_lookup;
     in_admission_ = true;
@@ -519,6 +530,10 @@ private:
       take_memory(it->read_at);
       return;
     }
+    // In the order of asking.
+    const auto queue_asks = queue.asks(now_);
+    const auto log_asks = recorder.asks();
+    if (log_asks && (!queue_asks || *log_asks <= *queue_asks)) return take_memory(recorder.take_port(now_));
     if (const auto address = queue.take_port(now_)) return take_memory(*address);
     if (outgoing_.empty()) return;
     inside& it = *slots_[outgoing_.front()];
@@ -580,6 +595,7 @@ private:
   unsigned next_walker_ = 0;
   std::uint64_t memory_free_ = 0;
   bool in_admission_ = false;
+  bool protects_ = false;
   std::optional<under_way> command_;
   std::optional<removal> order_;
 };

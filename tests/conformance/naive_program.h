@@ -20,6 +20,8 @@ struct naive_request {
   std::uint64_t address = 0;
   std::uint32_t length = 0;
   std::uint64_t time = 0;
+  // A dword with all bytes enabled: in the interrupt range it is a message.
+  bool is_dword = false;
 };
 /// A descriptor of the invalidation queue.
 struct naive_descriptor {
@@ -63,9 +65,16 @@ struct naive_surroundings {
   std::function<std::vector<std::uint64_t>(std::size_t n)> completions;
   std::uint64_t write_buffer_drain = 0;
 };
-/// A write of GCMD that changes TE, or orders SRTP (with RTADDR before) or WBF.
+/// A write of GCMD that changes TE or EAFL, or orders SRTP (with RTADDR before), WBF or SFL; or one of PMEN.
 struct naive_command {
-  enum class what : std::uint8_t { translation, root_table, write_buffer };
+  enum class what : std::uint8_t {
+    translation,
+    root_table,
+    write_buffer,
+    fault_log,
+    fault_log_pointer,
+    protection
+  };
   what changes = what::translation;
   bool on = false;
   std::uint64_t root = 0;

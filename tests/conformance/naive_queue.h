@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "conformance/naive_program.h"
+#include "conformance/naive_status.h"
 
 #include <algorithm>
 #include <deque>
@@ -19,25 +19,6 @@ struct naive_removal {
   std::vector<std::uint64_t> drained;
   // When the last of them was found gone.
   std::optional<std::uint64_t> gone{};
-};
-
-/// FSTS as far as faults and the queue go, and the messages of the fault event.
-struct naive_status {
-  bool fault = false; // software frees no record
-  bool iqe = false;
-  bool ice = false;
-  bool ite = false;
-  std::vector<std::uint64_t> messages;
-
-  /// In `now`, after or before the messages of that cycle have left; only the first cause is an event, and a
-  /// message on its way tells of it, too.
-  void set(bool& bit, std::uint64_t now, std::uint64_t delay, bool messages_left) {
-    const bool first = !fault && !iqe && !ice && !ite;
-    bit = true;
-    if (!first) return;
-    if (!messages.empty() && messages.back() + (messages_left ? 0 : 1) > now) return;
-    messages.push_back(now + delay);
-  }
 };
 
 /// The invalidation queue of a naive clock: docs/microarchitecture.md, sections 5 (device-TLB descriptors)
@@ -120,12 +101,21 @@ public:
     if (tail_ == beyond) return stops();
     fetch_ = fetch{now_ + config_.timing.descriptor_fetch, false, true, never, never};
   }
-  // E: the address of what takes the way to memory.
+  // E: since when it asks for the way to memory; behind all others when it just had it.
+  [[nodiscard]] std::optional<std::uint64_t> asks(std::uint64_t now) const {
+    std::uint64_t since = never;
+    if (status_ && !status_->sent) since = std::min(since, status_->asks);
+    if (fetch_ && !fetch_->sent) since = std::min(since, fetch_->asks);
+    if (since > now) return {};
+    return std::max(since, had_port_);
+  }
+  // The address of what takes it.
   std::optional<std::uint64_t> take_port(std::uint64_t now) {
     now_ = now;
     if (status_ && !status_->sent && status_->asks <= now_) {
       const naive_descriptor& what = queue_[status_->index];
       status_->sent = true;
+      had_port_ = now_;
       status_->ok = !around_.queue_fails(what.address);
       status_->seen = first_edge_after(time() + around_.table_delay(what.address));
       status_writes.push_back({now_, what.data, what.address, {}});
@@ -134,6 +124,7 @@ public:
     if (!fetch_ || fetch_->sent || fetch_->asks > now_) return {};
     const std::uint64_t address = base + 16 * (head_ % 256);
     fetch_->sent = true;
+    had_port_ = now_;
     fetch_->ok = !around_.queue_fails(address);
     fetch_->seen = first_edge_after(time() + around_.table_delay(address));
     descriptor_reads.push_back({now_, 0, address, {}});
@@ -261,6 +252,7 @@ private:
   std::function<std::uint64_t(const naive_order&)> cost_;
   std::function<bool(naive_removal&)> ends_;
   std::uint64_t now_ = 0;
+  std::uint64_t had_port_ = 0;
   std::vector<naive_descriptor> queue_;
   // When a tail is seen, and which.
   std::deque<std::pair<std::uint64_t, std::size_t>> tails_;

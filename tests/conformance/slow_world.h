@@ -105,6 +105,20 @@ public:
     at(how_.table(address), [=, this](std::uint64_t time) { unit.status_answered(tag, ok, time); });
     return held_for(how_.hold(address));
   }
+  bool read_log(unsigned tag, std::uint64_t address) override {
+    log_reads.push_back({wheel.now(), 0, address, {}});
+    const dmar::descriptor_words words{memory.load(address), memory.load(address + 8), 0, 0};
+    at(how_.table(address),
+       [=, this](std::uint64_t time) { unit.log_read_answered(tag, true, words, time); });
+    return held_for(how_.hold(address));
+  }
+  bool write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) override {
+    log_writes.push_back({wheel.now(), 0, address, {}});
+    memory.store(address, what.lo);
+    memory.store(address + 8, what.hi);
+    at(how_.table(address), [this, tag](std::uint64_t time) { unit.log_write_answered(tag, true, time); });
+    return held_for(how_.hold(address));
+  }
   bool complete(unsigned port, void* cookie, dmar::completion result) override {
     unit_world::complete(port, cookie, result);
     const std::uint64_t hold = how_.port_hold(responses.back().id);
@@ -196,6 +210,11 @@ private:
   config.caps.ecap.set_dt(config.caps.ecap.qi() && random() % 2 != 0);
   config.caps.cap.set_psi(config.caps.ecap.qi() || random() % 4 != 0);
   config.timing.command = random() % 8;
+  config.caps.cap.set_cm(random() % 3 == 0).set_afl(random() % 2 != 0).set_plmr(random() % 2 != 0);
+  config.caps.cap.set_nfr(static_cast<unsigned>(random() % 8));
+  config.compress_faults = random() % 4 == 0;
+  config.protect_translated = random() % 2 != 0;
+  config.protected_region_shift = 12 + static_cast<unsigned>(random() % 6);
   config.caps.cap.set_esrtps(random() % 2 != 0);
   config.timing.context_invalidation = random() % 20;
   config.timing.iotlb_invalidation_global = random() % 40;

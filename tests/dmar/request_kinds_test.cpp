@@ -172,6 +172,28 @@ TEST(request_kinds, a_translated_request_goes_where_it_says_or_is_a_fault) {
   EXPECT_EQ(s.forwards.size(), 1U);
 }
 
+TEST(request_kinds, a_part_without_device_tlbs_records_no_address_type) {
+  for (const bool logs : {false, true}) {
+    remap::capabilities caps = wide_part();
+    caps.cap.set_afl(logs);
+    scene s(caps);
+    constexpr std::uint64_t log = 0xa00000;
+    if (logs) {
+      s.write_register<reg::aflog>(log);
+      s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::sfl::mask);
+      s.settle();
+      s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::eafl::mask);
+      s.settle();
+    }
+    EXPECT_EQ(s.ask(scene::request(access_kind::write, iova, 8, address_type::translated)),
+              completion::blocked);
+    EXPECT_EQ(s.faults.back().condition, spec::fault_condition::lct_5);
+    const std::uint64_t recorded = logs ? s.memory.load(log + 8) : s.read_register<reg::frcd_hi>();
+    EXPECT_NE(reg::frcd_hi::fr::get(recorded), 0U);
+    EXPECT_EQ(reg::frcd_hi::at::get(recorded), 0U);
+  }
+}
+
 // --- Counts
 
 TEST(request_kinds, each_page_of_a_request_is_counted_as_a_look_up_of_its_own) {
