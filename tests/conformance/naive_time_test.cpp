@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A second clock, written from docs/microarchitecture.md without a look at src/: it must agree with the unit
-// to the cycle over random traffic, tables, caches and times.
+// A second clock, written from docs/microarchitecture.md, the way of requests without a look at src/: it must
+// agree with the unit to the cycle over random traffic, tables, caches and times; mistakes of software, of
+// memory and of devices in the invalidation queue among it.
 
 #include "conformance/naive_clock.h"
 #include "conformance/slow_world.h"
