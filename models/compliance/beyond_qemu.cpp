@@ -51,7 +51,8 @@ std::vector<beyond_qemu_row> beyond_qemu() {
        "the same oracle judges whether a drain that was promised waited for what was in flight"},
       {"time", second, "conformance.naive_time.agrees_with_the_unit_to_the_cycle_over_random_traffic",
        "a naive clock written from docs/microarchitecture.md steps through every cycle of random traffic, "
-       "commands and invalidations by register and queue; that the rules are those of silicon nobody says: "
+       "commands, invalidations by register and queue, queue errors and late devices; that the rules are "
+       "those of silicon nobody says: "
        "no value is calibrated, presets say where each comes from"},
       {"ATS through edu", second,
        "conformance.naive_translation.agrees_with_what_devices_are_told_over_random_tables",

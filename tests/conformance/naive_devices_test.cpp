@@ -207,7 +207,6 @@ struct life {
     for (auto& each : messages)
       each = static_cast<unsigned>(once_in(2) ? 1 : 1 + below(8));
     // Never, seldom, mostly.
-    many = once_in(4);
     answers_in = std::array<std::uint64_t, 3>{0, 1, 8}[below(3)];
     switch_on();
   }
@@ -269,7 +268,7 @@ struct life {
       naive_item it;
       if (const auto what = below(8); what < 5) {
         it = to_device(d);
-      } else if (what < 7 && !(many && below(16) != 0)) {
+      } else if (what < 7 && (!many || once_in(16))) {
         it = a_wait(d);
       }
       queue.push(d);
@@ -466,7 +465,7 @@ struct life {
   std::array<unsigned, 4> messages{};
   std::uint64_t answers_in = 0;
   // Hardly a wait, and each may have all tags.
-  bool many = false;
+  bool many = once_in(4);
   std::size_t compared = 0;
   unsigned timeouts = 0;
   unsigned last_moments = 0;

@@ -223,7 +223,6 @@ struct life {
     world.tables.map(nic, page, page);
     world.set_delays(below(2) == 0);
     world.enable();
-    gcmd = reg::gcmd::te::mask;
     new_queue();
     switch_queue();
   }
@@ -512,7 +511,7 @@ struct life {
   dmar::unit_config config;
   some_world world;
   naive_machine machine;
-  std::uint32_t gcmd = 0;
+  std::uint32_t gcmd = reg::gcmd::te::mask;
   // Where software puts its next descriptor.
   std::uint64_t tail = 0;
   std::size_t compared = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A second clock, written from docs/microarchitecture.md without a look at src/: it must agree with the unit
-// to the cycle over random traffic, tables, caches and times. Caches with random replacement are not among
-// them: that page names no generator.
+// A second clock, written from docs/microarchitecture.md, the way of requests without a look at src/: it must
+// agree with the unit to the cycle over random traffic, tables, caches and times; mistakes of software, of
+// memory and of devices in the invalidation queue among it. Caches with random replacement are not: that page
+// names no generator.
 
 #include "conformance/timed_life.h"
 
