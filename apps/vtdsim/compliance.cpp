@@ -94,10 +94,10 @@ std::string compliance_markdown() {
       "a part advertises\n(`models::advertised`).\n\n"
       "* **mode**: *scalable* is scalable mode, and all that came with PASIDs or later.\n"
       "* **status**: *stored only* is seen as the part has it, and nothing follows from it. CAP.ISOCH is "
-      "advice to "
-      "software (invalidate\n  page by page while isochronous requests flow); no section says what hardware "
-      "does "
-      "otherwise for it.\n"
+      "advice "
+      "to\n  software (invalidate page by page while isochronous requests flow); no section says what "
+      "hardware "
+      "does\n  otherwise for it. ECAP.NIU counts sets of IVA and IOTLB; there is one set, whatever it says.\n"
       "* **test**: `room.suite.name`; it fails when the row breaks. For an absent capability, it shows the "
       "absence.\n"
       "* **witness**: who says that it is right, beside a test that we wrote from the section. *QEMU*: its "
@@ -105,7 +105,12 @@ std::string compliance_markdown() {
       "does the\n  same in random programs. *Hand-derived vector*: values worked out from the section, apart "
       "from the code. *Second\n  implementation*: a naive one in the tests. *Logged hardware*: values that "
       "real "
-      "parts showed.\n\n";
+      "parts showed.\n\n"
+      "Requests are reads, writes and zero-length reads. AtomicOps, which need the rights to read and to "
+      "write "
+      "(3.7.1), are\nnot built, nor is what only requests with PASID meet. Where sources disagree, the rows "
+      "follow "
+      "[choices](choices.md).\n\n";
   out += "| mode | implemented | stored only | absent |\n|---|---|---|---|\n";
   for (const mode each : modes) {
     out += fmt::format("| {} |", to_string(each));

@@ -229,7 +229,8 @@ void collect_units(models::root_complex& machine, run_result& result) {
     out.cap = hardware.config().caps.cap.value;
     out.ecap = hardware.config().caps.ecap.value;
     (void)models::advertised(spec::cap{data.cap.value}, &out.masked);
-    (void)models::advertised(spec::ecap{data.ecap.value}, &out.masked);
+    (void)models::advertised(spec::ecap{data.ecap.value}, &out.masked,
+                             static_cast<spec::spec_revision>(data.revision.value));
     for (const auto& scope : data.scopes)
       out.scopes.push_back(models::to_string(scope));
     if (data.include_all) out.scopes.emplace_back("all other devices");

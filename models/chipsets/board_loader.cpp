@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/models/board_loader.h"
 
-#include "json_reader.h"
-#include "vtd/dmar/register_file.h"
+#include "board_parts.h"
 #include "vtd/host/sparse_memory.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
@@ -14,7 +13,6 @@
 #include <bit>
 #include <map>
 #include <memory>
-#include <sstream>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -74,15 +72,6 @@ constexpr std::array<std::pair<std::string_view, vtd_off>, 3> off_looks{{
     {"renamed_table", vtd_off::renamed_table},
 }};
 
-template <class Number>
-Number optional_whole(json_object& object, std::string_view key, std::uint64_t most, Number otherwise) {
-  const auto node = object.find(key);
-  return node ? static_cast<Number>(node->whole(0, most)) : otherwise;
-}
-bool optional_flag(json_object& object, std::string_view key, bool otherwise = false) {
-  const auto node = object.find(key);
-  return node ? node->boolean() : otherwise;
-}
 std::string optional_text(json_object& object, std::string_view key) {
   const auto node = object.find(key);
   return node ? node->text() : std::string();
@@ -255,74 +244,10 @@ void read_functions(const json_node& node, pci::topology_description& out) {
     out.functions.push_back(assemble(all, root));
 }
 
-// --- Units, regions, table
-// -------------------------------------------------------------------------------------------
-
-scope_description scope_of(const json_node& node) {
-  const auto scope = parse_scope(node.text());
-  if (!scope) node.reject("a scope such as \"00:1b.0\", \"bridge 00:1c.0\" or \"ioapic 2 at 00:1f.7\"");
-  return *scope;
-}
-
-std::vector<scope_description> scopes_of(json_object& object) {
-  std::vector<scope_description> out;
-  if (const auto list = object.find("scopes")) {
-    for (const json_node& each : list->items())
-      out.push_back(scope_of(each));
-  }
-  return out;
-}
-
-known<bool> flag_or(json_object& object, std::string_view key, bool otherwise, std::string why) {
-  const auto node = object.find(key);
-  return node ? node->known_boolean() : known<bool>(otherwise, confidence::assumed, std::move(why));
-}
-
-unit_description unit_of(const json_node& node) {
-  json_object o(node);
-  unit_description out;
-  out.name = o.at("name").text();
-  out.segment = optional_whole<std::uint16_t>(o, "segment", 0xffff, 0);
-  const json_node base = o.at("base");
-  out.base = base.known_whole();
-  if (out.base.value % spec::page_size != 0) base.plain().reject("a multiple of 4 KB");
-  out.cap = o.at("cap").known_whole();
-  out.ecap = o.at("ecap").known_whole();
-  const auto version = o.find("version");
-  out.version = version
-                    ? version->known_count(0x10, 0xff)
-                    : known<unsigned>(0x10, confidence::derived, "VER_REG of every unit of these chipsets");
-  out.include_all = optional_flag(o, "include_all");
-  out.scopes = scopes_of(o);
-  out.hidden_write_buffer = flag_or(o, "hidden_write_buffer", false, "nothing is known of such a need");
-  out.hidden_incoherent = flag_or(o, "hidden_incoherent", false, "nothing is known of such a part");
-  out.protect_translated =
-      flag_or(o, "protect_translated", false, "parts of VER 1.0 may or may not check translated requests");
-  if (const auto size = o.find("protected_region_size")) {
-    out.protected_region_size = size->known_whole();
-    const std::uint64_t bytes = out.protected_region_size;
-    if (!std::has_single_bit(bytes) || bytes < spec::page_size || bytes > std::uint64_t{1} << 31)
-      size->plain().reject("a power of two, 4 KB to 2 GB");
-  } else {
-    out.protected_region_size = {std::uint64_t{1} << dmar::usual_protected_region_shift, confidence::assumed,
-                                 "the size of a large page; no source tells the granularity"};
-  }
-  o.finish();
-  return out;
-}
-
 // --- Values that must fit each other
 // ---------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, 5> chipsets{"q35", "q45", "x38", "x48", "x58"};
-constexpr std::uint64_t four_gb = std::uint64_t{1} << 32;
-
-std::string hex(std::uint64_t value) {
-  std::ostringstream out;
-  out << "0x" << std::hex << value;
-  return out.str();
-}
-
 std::string chipset_of(const json_node& node) {
   std::string text = node.text();
   const std::vector<std::string> names(chipsets.begin(), chipsets.end());
@@ -338,40 +263,6 @@ void check_memory(const board& b, const json_node& high_memory) {
     high_memory.plain().reject("memory above 4 GB that ends within the " +
                                std::to_string(b.host_address_width.value) +
                                " bits of \"host_address_width\"");
-  }
-}
-
-// Each unit's registers have a place of their own: within the machine's addresses, in no memory and in no
-// other unit's block.
-void check_unit_place(const board& b, std::size_t index, const json_node& node) {
-  const unit_description& unit = b.units[index];
-  const std::uint64_t first = unit.base.value;
-  const std::uint64_t bytes =
-      spec::register_block_bytes(spec::cap{unit.cap.value}, spec::ecap{unit.ecap.value});
-  const json_node base = json_object(node).at("base").plain();
-  const std::string block =
-      "the " + std::to_string(bytes) + " bytes of registers of unit \"" + unit.name + "\"";
-  const std::uint64_t addresses = std::uint64_t{1} << b.host_address_width.value;
-  if (first >= addresses || bytes > addresses - first) {
-    base.reject("a place for " + block + " within the " + std::to_string(b.host_address_width.value) +
-                " bits of \"host_address_width\"");
-  }
-  const bool in_low = first < b.low_memory_end.value;
-  const bool in_high = first + bytes > four_gb && first < four_gb + b.high_memory.value;
-  if (in_low || in_high) {
-    base.reject("a place for " + block + " outside memory, which is below " + hex(b.low_memory_end.value) +
-                (b.high_memory.value == 0
-                     ? std::string()
-                     : " and from 0x100000000 to " + hex(four_gb + b.high_memory.value - 1)));
-  }
-  for (std::size_t i = 0; i < index; ++i) {
-    const unit_description& other = b.units[i];
-    const std::uint64_t other_bytes =
-        spec::register_block_bytes(spec::cap{other.cap.value}, spec::ecap{other.ecap.value});
-    if (first >= other.base.value + other_bytes || other.base.value >= first + bytes) continue;
-    base.reject("a place where " + block + " do not overlap the " + std::to_string(other_bytes) +
-                " bytes of unit \"" + other.name + "\" at " + hex(other.base.value) +
-                " (CAP.FRO, CAP.NFR and ECAP.IRO give the size)");
   }
 }
 

@@ -69,7 +69,8 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   dmar::unit_config out;
   out.name = unit.name;
   out.caps.cap = advertised(spec::cap{unit.cap.value});
-  out.caps.ecap = advertised(spec::ecap{unit.ecap.value});
+  out.caps.ecap =
+      advertised(spec::ecap{unit.ecap.value}, nullptr, static_cast<spec::spec_revision>(unit.revision.value));
   out.caps.host_address_width = from.host_address_width;
   out.caps.version = unit.version;
   out.caps.entry_beats = timing.entry_beats;
@@ -107,6 +108,11 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   out.protect_translated = unit.protect_translated;
   out.protected_region_shift = static_cast<unsigned>(std::countr_zero(unit.protected_region_size.value));
   out.hidden_write_buffer = unit.hidden_write_buffer;
+  out.caps.output_range_check = unit.choices.output_range_check;
+  out.caps.caches_absent = unit.choices.caches_absent;
+  out.context_domain_compared = unit.choices.context_domain_compared;
+  out.compress_faults = unit.choices.compress_faults;
+  out.queue_address_clears_pointers = unit.choices.queue_address_clears_pointers;
   out.ports = ports;
   return out;
 }

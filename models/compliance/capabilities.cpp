@@ -34,7 +34,7 @@ constexpr statement rows[] = {
     {"CAP.ESIRTPS", interrupt, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"CAP.ESRTPS", legacy, implemented, second, "conformance.capability_bits.esrtps_says_whether_srtp_empties_the_caches"},
     // ECAP_REG (VT-d 10.4.3).
-    {"ECAP.C", legacy, implemented, second, "platform.remapping_unit.a_table_entry_in_the_cpu_cache_is_seen_where_walks_are_coherent"},
+    {"ECAP.C", legacy, implemented, second, "conformance.capability_bits.c_says_whether_walks_see_the_cpu_s_cache"},
     {"ECAP.QI", legacy, implemented, qemu, "conformance.capability_bits.qi_says_whether_there_is_a_queue"},
     {"ECAP.DT", legacy, implemented, second, "conformance.capability_bits.dt_says_whether_devices_may_ask_for_translations"},
     {"ECAP.IR", interrupt, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
@@ -73,6 +73,9 @@ constexpr statement rows[] = {
     {"ECAP.PTRS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.PBDS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
     {"ECAP.SMS", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
+    // Of earlier revisions.
+    {"ECAP.NIU", legacy, stored, nobody, "conformance.capability_bits.niu_is_read_as_the_part_has_it_and_changes_nothing"},
+    {"ECAP.PASID_OLD", scalable, absent, nobody, "conformance.capability_bits.what_is_not_built_is_masked_and_behaves_as_absent"},
 };
 // clang-format on
 } // namespace

@@ -31,8 +31,8 @@ constexpr statement rows[] = {
     {"IOTLB descriptor: global", legacy, implemented, qemu, "dmar.invalidation_queue.a_global_descriptor_removes_all_pages"},
     {"IOTLB descriptor: domain", legacy, implemented, qemu, "dmar.invalidation_queue.a_domain_descriptor_removes_all_pages_of_its_domain"},
     {"IOTLB descriptor: page", legacy, implemented, qemu, "dmar.invalidation_queue.a_page_descriptor_removes_its_pages_only"},
-    {"device-TLB descriptor: one page", legacy, implemented, second, "dmar.device_invalidation.leaves_its_own_cycles_after_the_descriptor_was_begun"},
-    {"device-TLB descriptor: range", legacy, implemented, second, "dmar.device_invalidation.asks_the_device_for_the_range_and_the_wait_waits_for_its_completion"},
+    {"device-TLB descriptor: one page", legacy, implemented, by_hand, "conformance.register_fields.a_device_tlb_descriptor_names_one_page_or_a_range_of_one_device"},
+    {"device-TLB descriptor: range", legacy, implemented, by_hand, "conformance.register_fields.a_device_tlb_descriptor_names_one_page_or_a_range_of_one_device"},
     {"interrupt-entry-cache descriptor: global", interrupt, absent, nobody, ""},
     {"interrupt-entry-cache descriptor: index", interrupt, absent, nobody, ""},
     {"wait descriptor: interrupt", legacy, implemented, qemu, "dmar.invalidation_queue.a_wait_with_an_interrupt_sets_iwc_and_sends_the_message"},
@@ -47,6 +47,7 @@ constexpr statement rows[] = {
     {"PASID-based device-TLB descriptor: one page", scalable, absent, nobody, ""},
     {"PASID-based device-TLB descriptor: range", scalable, absent, nobody, ""},
     {"page-group response descriptor: any", scalable, absent, nobody, ""},
+    {"page-stream response (rev 2.x) descriptor: any", scalable, absent, nobody, ""},
 };
 // clang-format on
 } // namespace

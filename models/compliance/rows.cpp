@@ -17,6 +17,10 @@ namespace {
 namespace reg = spec::reg;
 using kind = compliance_kind;
 
+std::string name_of(const spec::earlier_field& row) {
+  return std::string(row.register_name) + '.' + std::string(row.name);
+}
+
 class joiner {
 public:
   joiner(kind what, std::span<const detail::statement> statements)
@@ -66,6 +70,9 @@ void add_capabilities(std::vector<compliance_row>& out) {
   };
   add("CAP.", reg::cap_reg::layout);
   add("ECAP.", reg::ecap_reg::layout);
+  for (const spec::earlier_field& row : spec::earlier_fields) {
+    if (row.offset == reg::ecap_reg::offset) join.add(out, name_of(row), row.section, row.text);
+  }
   join.finish();
 }
 
@@ -80,6 +87,9 @@ void add_register_fields(std::vector<compliance_row>& out) {
     const std::string_view name = layout.name.substr(0, layout.name.find(' '));
     for (const spec::field_row& field : layout.fields)
       join.add(out, std::string(name) + '.' + std::string(field.name), layout.section, field.text);
+  }
+  for (const spec::earlier_field& row : spec::earlier_fields) {
+    if (row.offset != reg::ecap_reg::offset) join.add(out, name_of(row), row.section, row.text);
   }
   for (const spec::register_outline& row : spec::undeclared_registers)
     join.add(out, std::string(row.name), "10.4", row.text);

@@ -24,9 +24,13 @@ register_file::register_file(const remap::capabilities& caps, unsigned protected
       d.sticky = part(layout.sticky());
     }
   });
+  // They read as the part has them, with fields that only earlier revisions have (ECAP.NIU).
   const auto preset = [this](std::uint32_t offset, std::uint64_t value) {
-    dwords_[offset / 4].reset = static_cast<std::uint32_t>(value);
-    dwords_[offset / 4 + 1].reset = static_cast<std::uint32_t>(value >> 32);
+    for (const unsigned half : {0U, 1U}) {
+      dword& d = dwords_[offset / 4 + half];
+      d.reset = static_cast<std::uint32_t>(value >> 32 * half);
+      d.readable |= d.reset;
+    }
   };
   preset(reg::cap_reg::offset, caps_.cap.value);
   preset(reg::ecap_reg::offset, caps_.ecap.value);

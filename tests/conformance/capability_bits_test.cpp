@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every field of CAP and ECAP over random parts: what is advertised works, what is not behaves as absent
-// (VT-d 10.4.2, 10.4.3). models/compliance/capabilities.cpp says which test watches which field.
+// Every field of CAP and ECAP over random parts: what is advertised works (VT-d 10.4.2, 10.4.3). Queue and
+// devices, versions, and what is not there have files of their own: capability_queue_test.cpp,
+// capability_versions_test.cpp, capability_absent_test.cpp. models/compliance/capabilities.cpp says which
+// test watches which field.
 
 #include "conformance/random_part.h"
-#include "support/queue_driver.h"
-#include "vtd/models/compliance.h"
-#include "vtd/spec/outline.h"
 
 namespace vtd::test {
 namespace {
@@ -13,13 +12,6 @@ namespace {
 namespace reg = spec::reg;
 using remap::access_kind;
 using spec::fault_condition;
-
-/// A mapped device, translation on.
-void map_and_enable(random_world& w, std::uint64_t iova, rights allowed = read_write) {
-  w.tables.attach(nic, random_world::domain, w.levels());
-  w.tables.map(nic, iova, random_world::frame, allowed);
-  w.enable();
-}
 
 TEST(capability_bits, nd_says_how_many_domain_ids_there_are) {
   over_random_parts([](random_world& w) -> std::uint64_t {
@@ -204,19 +196,6 @@ TEST(capability_bits, sps_says_which_sizes_of_pages_work) {
   });
 }
 
-/// Two pages of one domain are cached, then both are mapped to another frame: from now on a request tells
-/// whether its page is still cached.
-void cache_two_pages(random_world& w, std::uint64_t first, std::uint64_t second) {
-  map_and_enable(w, first);
-  w.tables.map(nic, second, random_world::frame);
-  for (const std::uint64_t iova : {first, second})
-    EXPECT_EQ(w.ask_read(nic, iova), w.to(random_world::frame));
-  for (const std::uint64_t iova : {first, second}) {
-    w.tables.map(nic, iova, random_world::other_frame);
-    EXPECT_EQ(w.ask_read(nic, iova), w.to(random_world::frame)) << "still cached";
-  }
-}
-
 TEST(capability_bits, psi_says_whether_a_page_can_be_invalidated) {
   over_random_parts([](random_world& w) -> std::uint64_t {
     const std::uint64_t iova = w.some_page();
@@ -262,7 +241,7 @@ TEST(capability_bits, dwd_and_drd_say_which_requests_an_invalidation_can_wait_fo
     const std::uint64_t iova = w.some_page();
     map_and_enable(w, iova);
     for (const bool write : {false, true}) {
-      std::uint64_t entered = 0;
+      decltype(w.unit.enter(write)) entered{};
       if (w.how == way::at_once) {
         entered = w.unit.enter(write);
       } else {
@@ -274,7 +253,8 @@ TEST(capability_bits, dwd_and_drd_say_which_requests_an_invalidation_can_wait_fo
       }
       w.order<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1) | reg::iotlb::dr::of(1) |
                           reg::iotlb::dw::of(1));
-      const bool waits = write ? w.cap().dwd() : w.cap().drd();
+      // Parts of version 2 and later wait always.
+      const bool waits = w.caps().major_version() >= 2 || (write ? w.cap().dwd() : w.cap().drd());
       EXPECT_EQ(reg::iotlb::ivt::get(w.read_register<reg::iotlb>()), waits ? 1U : 0U) << "write: " << write;
       if (w.how == way::at_once) {
         w.unit.leave(entered, w.now_ps());
@@ -360,23 +340,6 @@ TEST(capability_bits, iro_says_where_iva_and_iotlb_stand) {
   });
 }
 
-TEST(capability_bits, qi_says_whether_there_is_a_queue) {
-  over_random_parts([](random_world& w) -> std::uint64_t {
-    constexpr std::uint64_t done_at = 0xa00000;
-    const std::uint64_t iova = w.some_page();
-    cache_two_pages(w, iova, iova + spec::page_size);
-    queue_driver queue(w);
-    queue.enable();
-    EXPECT_EQ(queue.on(), w.ecap().qi());
-    queue.run(all_pages(), status_wait(done_at, 7));
-    EXPECT_EQ(w.memory.load(done_at), w.ecap().qi() ? 7U : 0U);
-    EXPECT_EQ(w.read_register<reg::iqt>(), w.ecap().qi() ? queue.tail() : 0U);
-    EXPECT_EQ(w.read_register<reg::iqh>(), w.ecap().qi() ? queue.tail() : 0U);
-    EXPECT_EQ(w.ask_read(nic, iova), w.to(w.ecap().qi() ? random_world::other_frame : random_world::frame));
-    return w.ecap().qi();
-  });
-}
-
 TEST(capability_bits, cm_says_whether_what_is_not_present_is_cached) {
   over_random_parts(
       [](random_world& w) -> std::uint64_t {
@@ -422,190 +385,6 @@ TEST(capability_bits, afl_says_whether_faults_can_go_to_a_log) {
     EXPECT_EQ(reg::fsts::ppf::get(w.read_register<reg::fsts>()), afl ? 0U : 1U);
     return afl;
   });
-}
-
-TEST(capability_bits, dt_says_whether_devices_may_ask_for_translations) {
-  over_random_parts([](random_world& w) -> std::uint64_t {
-    const bool dt = w.ecap().dt();
-    const std::uint64_t iova = w.some_page();
-    w.tables.attach(nic, random_world::domain, w.levels(), spec::translation_type::with_device_tlb);
-    w.tables.map(nic, iova, random_world::frame);
-    w.enable();
-    EXPECT_EQ(w.ask_read(nic, iova), dt ? w.to(random_world::frame) : w.fault(fault_condition::lct_4_2));
-    // What a device says is translated goes where it says, or nowhere.
-    const auto translated =
-        w.ask(nic, access_kind::read, random_world::frame, remap::address_type::translated);
-    EXPECT_EQ(translated.allowed, dt);
-    // And the queue knows, or does not, how to tell it of a change.
-    queue_driver queue(w);
-    queue.enable();
-    spec::device_tlb_descriptor change;
-    queue.run(change.set_source(nic).set_range(iova, 0));
-    EXPECT_EQ(w.invalidations.size(), dt ? 1U : 0U);
-    EXPECT_EQ(reg::fsts::iqe::get(w.read_register<reg::fsts>()), w.ecap().qi() && !dt ? 1U : 0U);
-    return dt;
-  });
-}
-
-TEST(capability_bits, nwfs_says_whether_a_device_may_ask_to_read_only) {
-  over_random_parts(
-      [](random_world& w) -> std::uint64_t {
-        const bool nwfs = w.ecap().nwfs();
-        const std::uint64_t iova = w.some_page();
-        w.tables.attach(nic, random_world::domain, w.levels(), spec::translation_type::with_device_tlb);
-        w.tables.map(nic, iova, random_world::frame);
-        w.enable();
-        for (const bool no_write : {true, false}) {
-          dmar::request what;
-          what.access = {nic, access_kind::read, remap::address_type::translation_request,
-                         spec::ats::question{iova}.set_no_write(no_write).value};
-          what.length = spec::ats::translation_bytes;
-          spec::ats::translation told;
-          if (w.how == way::at_once) {
-            told.value = w.unit.pass(what, w.memory, w.now_ps()).address;
-            w.settle();
-          } else {
-            w.unit.offer(0, what, w.now_ps());
-            w.settle();
-            told.value = w.answers.back().address;
-          }
-          EXPECT_EQ(told.address(), random_world::frame);
-          EXPECT_TRUE(told.read());
-          EXPECT_EQ(told.write(), !(nwfs && no_write)) << "no write: " << no_write;
-        }
-        return nwfs;
-      },
-      [](remap::capabilities& caps) {
-        const bool nwfs = caps.ecap.sc();
-        caps.ecap.set_qi(true).set_dt(true).set_nwfs(nwfs);
-      });
-}
-
-TEST(capability_bits, dit_says_whose_invalidations_are_counted_together) {
-  over_random_parts(
-      [](random_world& w) -> std::uint64_t {
-        const bool dit = w.ecap().dit();
-        w.devices_answer = false;
-        w.enable();
-        queue_driver queue(w);
-        queue.enable();
-        // Two functions of one device, of which at most one may be told at a time.
-        spec::device_tlb_descriptor one;
-        spec::device_tlb_descriptor other;
-        one.set_source(nic).set_max_pending(1).set_range(0, 0);
-        other.set_source(disk).set_max_pending(1).set_range(0, 0);
-        if (dit) {
-          one.set_physical_source(nic);
-          other.set_physical_source(nic);
-        }
-        queue.submit(one, other);
-        w.run_to(w.wheel.now() + 2000);
-        EXPECT_EQ(w.invalidations.size(), dit ? 1U : 2U);
-        return dit;
-      },
-      [](remap::capabilities& caps) {
-        const bool dit = caps.ecap.sc();
-        caps.ecap.set_qi(true).set_dt(true).set_dit(dit);
-      });
-}
-
-// --- What is not there
-
-bool is_absent(const std::vector<models::compliance_row>& rows, std::string_view name) {
-  for (const models::compliance_row& row : rows) {
-    if (row.name == name) return row.status == models::compliance_status::absent;
-  }
-  ADD_FAILURE() << "no row " << name;
-  return false;
-}
-
-TEST(capability_bits, what_is_not_built_is_masked_and_behaves_as_absent) {
-  const auto rows = models::compliance_rows();
-  // Every field of a register that says "absent", at every place where this part could have it.
-  const auto expect_absent_fields_zero = [&](random_world& w) {
-    w.unit.registers().for_each(
-        [&](const spec::register_layout& layout, unsigned, std::uint32_t offset, std::uint64_t value) {
-          if (layout.name == reg::gcmd::layout.name) return;
-          const bool is_cap = layout.name == reg::cap_reg::layout.name;
-          const bool is_ecap = layout.name == reg::ecap_reg::layout.name;
-          for (const spec::field_row& field : layout.fields) {
-            const std::string name = is_cap    ? "CAP." + std::string(field.name)
-                                     : is_ecap ? "ECAP." + std::string(field.name)
-                                               : std::string(layout.name.substr(0, layout.name.find(' '))) +
-                                                     '.' + std::string(field.name);
-            if (is_absent(rows, name)) {
-              EXPECT_EQ(value & field.mask(), 0U) << name << " at offset " << offset;
-            }
-          }
-        });
-    for (const spec::register_outline& gone : spec::undeclared_registers) {
-      for (std::uint32_t offset = gone.offset; offset < gone.offset + gone.bytes; offset += 4)
-        EXPECT_EQ(w.read_at(offset, 4), 0U) << gone.name;
-    }
-  };
-  over_random_parts([&](random_world& w) -> std::uint64_t {
-    expect_absent_fields_zero(w);
-    // Ones everywhere, but for what starts something.
-    for (std::uint32_t offset = 0; offset < w.unit.register_space(); offset += 4) {
-      if (offset != reg::gcmd::offset) w.write_at(offset, 4, ~std::uint32_t{0});
-    }
-    expect_absent_fields_zero(w);
-    w.unit.reset(true);
-    w.settle();
-    // Commands whose feature is not there leave no trace.
-    for (const spec::field_row& command : reg::gcmd::layout.fields) {
-      if (!is_absent(rows, "GCMD." + std::string(command.name))) continue;
-      w.order<reg::gcmd>(static_cast<std::uint32_t>(command.mask()));
-      EXPECT_EQ(w.read_register<reg::gsts>(), 0U) << command.name;
-    }
-    // A device's fault leaves none of the later fields in its record.
-    const std::uint64_t iova = w.some_page();
-    map_and_enable(w, iova);
-    EXPECT_EQ(w.ask_write(disk, iova), w.fault(fault_condition::lrt_2));
-    expect_absent_fields_zero(w);
-    const std::uint64_t later = iova + spec::page_size;
-    // Without DT: no context and no leaf of a device-TLB, and no translated request.
-    const bool dt = w.ecap().dt();
-    const auto device = spec::source_id::from_bdf(1, 1, 0);
-    w.tables.attach(device, random_world::domain, w.levels(), spec::translation_type::with_device_tlb);
-    if (!dt) {
-      EXPECT_EQ(w.ask_read(device, iova), w.fault(fault_condition::lct_4_2));
-    }
-    EXPECT_EQ(w.ask(nic, access_kind::read, iova, remap::address_type::translated),
-              w.fault(fault_condition::lct_5));
-    const std::uint64_t leaf = w.tables.entry_of(nic, later + spec::page_size, 1, true);
-    spec::second_level_entry transient;
-    transient.set_read(true).set_address(random_world::frame).set_transient_mapping(true);
-    w.memory.store(leaf, transient.value);
-    EXPECT_EQ(w.ask_read(nic, later + spec::page_size),
-              dt ? w.to(random_world::frame) : w.fault(fault_condition::lsl_2));
-    // SMTS, ECS: the mode of translation cannot be written, the upper half of a root entry is reserved.
-    EXPECT_EQ(reg::rtaddr::ttm::get(w.read_register<reg::rtaddr>()), 0U);
-    return w.cap().value;
-  });
-}
-
-TEST(capability_bits, what_is_not_built_is_taken_away_from_every_real_part_and_listed) {
-  const auto rows = models::compliance_rows();
-  const auto expect = [&](std::string_view prefix, const spec::register_layout& layout, std::uint64_t left,
-                          const std::vector<std::string>& masked) {
-    for (const spec::field_row& field : layout.fields) {
-      const bool absent = is_absent(rows, std::string(prefix) + std::string(field.name));
-      EXPECT_EQ(left & field.mask(), absent ? 0U : field.mask()) << prefix << field.name;
-      EXPECT_EQ(std::count(masked.begin(), masked.end(), field.name), absent ? 1 : 0) << prefix << field.name;
-    }
-    EXPECT_EQ(left & layout.reserved(), 0U) << prefix << " bits of no field";
-    EXPECT_EQ(std::count(masked.begin(), masked.end(), "reserved bits"), 1);
-  };
-  std::vector<std::string> masked;
-  expect("CAP.", reg::cap_reg::layout, models::advertised(spec::cap{~std::uint64_t{0}}, &masked).value,
-         masked);
-  masked.clear();
-  expect("ECAP.", reg::ecap_reg::layout, models::advertised(spec::ecap{~std::uint64_t{0}}, &masked).value,
-         masked);
-  masked.clear();
-  EXPECT_EQ(models::advertised(spec::cap{}, &masked).value, 0U);
-  EXPECT_TRUE(masked.empty());
 }
 
 } // namespace

@@ -37,6 +37,8 @@ enum class way : std::uint8_t { cycle_by_cycle, at_once };
   caps.cap = models::advertised(real);
   caps.ecap = models::advertised(more);
   caps.host_address_width = 36 + below(17);
+  // Rules by version are walked like those by bits.
+  caps.version = (1 + below(4)) << 4;
   return caps;
 }
 
@@ -80,8 +82,9 @@ public:
     const std::size_t faults_before = faults.size();
     result out;
     if (how == way::at_once) {
+      using way_out = dmar::pipeline::passage::way;
       const auto passed = unit.pass(what, memory, now_ps());
-      out.allowed = passed.leads != dmar::pipeline::passage::way::blocked;
+      out.allowed = passed.leads != way_out::blocked && passed.leads != way_out::aborted;
       out.address = out.allowed ? passed.address : 0;
       settle();
     } else {
@@ -121,6 +124,26 @@ public:
   way how;
   std::mt19937_64 random;
 };
+
+/// A mapped device, translation on.
+inline void map_and_enable(random_world& w, std::uint64_t iova, rights allowed = read_write) {
+  w.tables.attach(nic, random_world::domain, w.levels());
+  w.tables.map(nic, iova, random_world::frame, allowed);
+  w.enable();
+}
+
+/// Two pages of one domain are cached, then both are mapped to another frame: from now on a request tells
+/// whether its page is still cached.
+inline void cache_two_pages(random_world& w, std::uint64_t first, std::uint64_t second) {
+  map_and_enable(w, first);
+  w.tables.map(nic, second, random_world::frame);
+  for (const std::uint64_t iova : {first, second})
+    EXPECT_EQ(w.ask_read(nic, iova), w.to(random_world::frame));
+  for (const std::uint64_t iova : {first, second}) {
+    w.tables.map(nic, iova, random_world::other_frame);
+    EXPECT_EQ(w.ask_read(nic, iova), w.to(random_world::frame)) << "still cached";
+  }
+}
 
 /// Runs `probe` over random parts by both ways. The probe says whether the part had what it looks for (or how
 /// much of it): that must not have been the same all the time.

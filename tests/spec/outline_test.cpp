@@ -33,14 +33,15 @@ TEST(descriptors, are_listed_by_type_with_all_that_they_can_ask_for) {
                                "6 PASID-based IOTLB (6.5.2.4): all pages, page\n"
                                "7 PASID-cache (6.5.2.2): domain, PASID, global\n"
                                "8 PASID-based device-TLB (6.5.2.6): one page, range\n"
-                               "9 page-group response (7.7): any\n";
+                               "9 page-group response (7.7): any\n"
+                               "10 page-stream response (rev 2.x) (7.7): any\n";
   std::ostringstream text;
   for (const descriptor_info& row : all_descriptors) {
     text << row.type << ' ' << row.name << " (" << row.section << "):";
     for (std::size_t i = 0; i < row.forms.size(); ++i)
       text << (i == 0 ? " " : ", ") << row.forms[i];
     text << '\n';
-    EXPECT_EQ(row.since, row.type <= 5 ? rev_1_0 : rev_3_0);
+    EXPECT_EQ(row.since, row.type <= 5 ? rev_1_0 : row.type == 10 ? rev_2_1 : rev_3_0);
   }
   EXPECT_EQ(text.str(), expected);
 }
@@ -90,6 +91,28 @@ TEST(undeclared_registers, stand_where_the_specification_has_them_and_nothing_el
     end = row.offset + row.bytes;
   }
   EXPECT_EQ(text.str(), expected);
+}
+
+TEST(earlier_fields, stand_at_bits_that_later_revisions_use_otherwise_or_not_at_all) {
+  std::ostringstream text;
+  for (const earlier_field& row : earlier_fields) {
+    text << row.register_name << '.' << row.name << ' ' << row.msb << ':' << row.lsb << ' ' << std::hex
+         << unsigned{row.since} << '-' << unsigned{row.until} << std::dec << ", ";
+    const auto layouts = reg::all_registers();
+    const auto layout = std::find_if(layouts.begin(), layouts.end(), [&](const register_layout& each) {
+      return each.base == register_base::block && each.offset == row.offset;
+    });
+    ASSERT_NE(layout, layouts.end()) << row.name;
+    EXPECT_EQ(layout->name.substr(0, row.register_name.size()), row.register_name);
+    EXPECT_EQ(layout->section, row.section);
+    for (const field_row& field : layout->fields) {
+      if ((field.mask() & row.mask()) != 0) {
+        EXPECT_GT(field.since, row.until) << row.name << " and " << field.name;
+      }
+    }
+  }
+  EXPECT_EQ(text.str(), "ECAP.NIU 31:24 10-11, ECAP.PASID_OLD 28:28 20-23, RTADDR_REG.RTT 11:11 20-25, "
+                        "FSTS_REG.PRO 7:7 20-25, ");
 }
 
 } // namespace

@@ -5,11 +5,14 @@
 
 #include "vtd/models/known.h"
 #include "vtd/pci_topology/description.h"
+#include "vtd/spec/access.h"
 #include "vtd/spec/address.h"
 #include "vtd/spec/capability.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vtd::models {
@@ -29,6 +32,27 @@ struct scope_description {
   friend bool operator==(const scope_description&, const scope_description&) = default;
 };
 
+/// What sources disagree about or leave to the part, one way or the other: docs/choices.md.
+struct unit_choices {
+  /// `remap::capabilities::output_range_check`.
+  known<bool> output_range_check{true, confidence::assumed, ""};
+  /// `remap::capabilities::caches_absent`.
+  known<bool> caches_absent{true, confidence::assumed, ""};
+  /// As in `dmar::unit_config`.
+  known<bool> context_domain_compared{true, confidence::assumed, ""};
+  known<bool> compress_faults{false, confidence::assumed, ""};
+  known<bool> queue_address_clears_pointers{true, confidence::assumed, ""};
+};
+
+/// One of them, as board files name it, and the way that is taken when they do not.
+struct unit_choice {
+  std::string_view name;
+  known<bool> unit_choices::*value = nullptr;
+  bool usual = false;
+  std::string_view why;
+};
+[[nodiscard]] std::span<const unit_choice> all_unit_choices();
+
 /// One remapping unit.
 struct unit_description {
   std::string name;
@@ -37,6 +61,9 @@ struct unit_description {
   known<std::uint64_t> cap;
   known<std::uint64_t> ecap;
   known<unsigned> version;
+  /// The revision of the specification that the part follows, numbered as in `version`: VER reads 1.0 in
+  /// parts of revision 2, too. The newest that `version` allows unless the file says.
+  known<unsigned> revision;
   /// INCLUDE_PCI_ALL: every device that no other unit names.
   bool include_all = false;
   std::vector<scope_description> scopes;
@@ -48,6 +75,7 @@ struct unit_description {
   known<bool> protect_translated;
   /// Protected regions begin and end at multiples of this; a power of two, 4 KB to 2 GB.
   known<std::uint64_t> protected_region_size;
+  unit_choices choices;
 };
 
 /// Memory that firmware makes devices use (RMRR, VT-d 8.4); `limit` is the last byte.
@@ -111,8 +139,11 @@ struct board {
 };
 
 /// The capabilities that the model advertises for a unit: those of the board, without the bits whose feature
-/// is not built yet. `masked` (when not null) gets the names of the bits that were taken away.
+/// is not built yet or lacks what it needs. `masked` (when not null) gets the names of the bits that were
+/// taken away. `revision`: that of the part, where bits of ECAP are something else in it (NIU of 1.0
+/// and 1.1).
 [[nodiscard]] spec::cap advertised(const spec::cap& real, std::vector<std::string>* masked = nullptr);
-[[nodiscard]] spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked = nullptr);
+[[nodiscard]] spec::ecap advertised(const spec::ecap& real, std::vector<std::string>* masked = nullptr,
+                                    spec::spec_revision revision = spec::newest_revision);
 
 } // namespace vtd::models

@@ -14,6 +14,10 @@
 
 namespace vtd::spec {
 
+// Beside those of access.h.
+inline constexpr spec_revision rev_2_1 = 0x21;
+inline constexpr spec_revision rev_2_3 = 0x23;
+
 /// A granularity that CCMD or IOTLB_REG can name.
 struct granularity_info {
   unsigned value = 0;
@@ -58,7 +62,7 @@ struct descriptor_info {
 };
 /// All of them, in the order of types from 1 on. Those of a `descriptor_type` have their layout in
 /// invalidation.h.
-inline constexpr std::array<descriptor_info, 9> all_descriptors{{
+inline constexpr std::array<descriptor_info, 10> all_descriptors{{
     {static_cast<unsigned>(descriptor_type::context_cache), "context-cache", detail::context_forms,
      "6.5.2.1"},
     {static_cast<unsigned>(descriptor_type::iotlb), "IOTLB", detail::iotlb_forms, "6.5.2.3"},
@@ -70,6 +74,7 @@ inline constexpr std::array<descriptor_info, 9> all_descriptors{{
     {7, "PASID-cache", detail::pasid_cache_forms, "6.5.2.2", rev_3_0},
     {8, "PASID-based device-TLB", detail::device_tlb_forms, "6.5.2.6", rev_3_0},
     {9, "page-group response", detail::any_form, "7.7", rev_3_0},
+    {10, "page-stream response (rev 2.x)", detail::any_form, "7.7", rev_2_1},
 }};
 
 /// A fault reason that has no `fault_condition` yet: of scalable mode, and one of interrupt remapping; `name`
@@ -82,8 +87,8 @@ struct reason_outline {
 inline constexpr std::array<reason_outline, 52> later_reasons{{
     {0x29, "IR.10", "not confirmed: an interrupt request of a kind that is not allowed"},
     {0x30, "RTA.1", "the mode of translation is not supported"},
-    {0x31, "RTA.2", "a request with PASID in legacy mode"},
-    {0x32, "RTA.3", "a page request in legacy mode"},
+    {0x31, "RTA.2", "a request with PASID in legacy mode; ours carry none"},
+    {0x32, "RTA.3", "a page request in legacy mode; ours ask for none"},
     {0x33, "RTA.4", "not confirmed: probably a request in abort-DMA mode"},
     {0x38, "SRT.1", "the root entry could not be read"},
     {0x39, "SRT.2", "the half of the root entry is not present"},
@@ -175,6 +180,32 @@ inline constexpr std::array<register_outline, 31> undeclared_registers{{
     {"VCMD_EO_REG", 0xe08, 8, rev_3_3, "virtual command: extended operand"},
     {"VCRSP_REG", 0xe10, 8, rev_3_0, "virtual command: response (revision 3.3)"},
     {"VCCAP_REG", 0xe30, 8, rev_3_0, "virtual commands that there are (revision 3.3)"},
+}};
+
+/// A field that earlier revisions have at bits which registers.h declares for later ones, or not at all. None
+/// of them came after revision 2.5.
+struct earlier_field {
+  /// Of the register, and of the field: "ECAP", "NIU".
+  std::string_view register_name;
+  std::string_view name;
+  std::uint32_t offset = 0;
+  unsigned msb = 0;
+  unsigned lsb = 0;
+  /// Section of the VT-d specification.
+  std::string_view section;
+  /// The first and the last revision that have it.
+  spec_revision since = rev_1_0;
+  spec_revision until = rev_2_5;
+  std::string_view text;
+
+  [[nodiscard]] constexpr std::uint64_t mask() const { return low_bits(msb - lsb + 1) << lsb; }
+};
+inline constexpr std::array<earlier_field, 4> earlier_fields{{
+    {"ECAP", "NIU", 0x010, 31, 24, "10.4.3", rev_1_0, rev_1_1,
+     "units of IOTLB invalidation minus one (rev 1.0 and 1.1)"},
+    {"ECAP", "PASID_OLD", 0x010, 28, 28, "10.4.3", rev_2_0, rev_2_3, "requests with PASID (rev 2.0 to 2.3)"},
+    {"RTADDR_REG", "RTT", 0x020, 11, 11, "10.4.6", rev_2_0, rev_2_5, "extended root table (rev 2.x)"},
+    {"FSTS_REG", "PRO", 0x034, 7, 7, "10.4.9", rev_2_0, rev_2_5, "page request queue overflow (rev 2.x)"},
 }};
 
 namespace detail {
