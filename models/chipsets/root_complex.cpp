@@ -110,9 +110,11 @@ dmar::unit_config unit_configuration(const board& from, const unit_description& 
   out.hidden_write_buffer = unit.hidden_write_buffer;
   out.caps.output_range_check = unit.choices.output_range_check;
   out.caps.caches_absent = unit.choices.caches_absent;
+  out.caps.pass_through_checks_width = unit.choices.pass_through_checks_width;
   out.context_domain_compared = unit.choices.context_domain_compared;
   out.compress_faults = unit.choices.compress_faults;
   out.queue_address_clears_pointers = unit.choices.queue_address_clears_pointers;
+  out.queue_flushes_write_buffer = unit.choices.queue_flushes_write_buffer;
   out.ports = ports;
   return out;
 }

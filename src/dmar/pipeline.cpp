@@ -105,8 +105,9 @@ void pipeline::reset() {
 // --- Small helpers
 
 [[gnu::always_inline]] inline void pipeline::leave_for_memory(slot& s, std::uint32_t id,
-                                                              std::uint64_t address) {
+                                                              std::uint64_t address, bool snooped) {
   s.host_address = address;
+  s.no_snoop = s.what.no_snoop && !snooped;
   s.at = stage::leaving;
   leaving_.push(id);
 }
@@ -133,7 +134,7 @@ void pipeline::replay(std::uint32_t id) {
       ++statistics_.replays;
     }
     if (found == outcome::translated && !may_not_leave(s.what.access, result, s.piece)) [[likely]] {
-      leave_for_memory(s, id, result.address);
+      leave_for_memory(s, id, result.address, result.snoop);
     } else if (decided) {
       decide(id, result, now);
     } else if (!join_walk(id, now)) {
@@ -151,7 +152,7 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     return end(id, ending_of(s.what.access, result));
   }
   if (may_not_leave(s.what.access, result, s.piece)) return end(id, end_inside(id, result, now));
-  leave_for_memory(s, id, result.address);
+  leave_for_memory(s, id, result.address, result.snoop);
 }
 
 // --- D: admission
@@ -166,11 +167,11 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     return lookups_.push(id, now);
   case lane::bypass:
     ++statistics_.bypassed;
-    return leave_for_memory(s, id, access.address);
+    return leave_for_memory(s, id, access.address, false);
   case lane::interrupt:
     ++statistics_.interrupts;
     s.interrupt = true;
-    return leave_for_memory(s, id, access.address);
+    return leave_for_memory(s, id, access.address, false);
   case lane::forbidden:
     ++statistics_.blocked_unlogged;
     tell(request_step::blocked, id, now);
@@ -256,7 +257,9 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
     piece.source = s.what.access.source;
     piece.slot = id;
     piece.interrupt = s.interrupt;
-    piece.whole = s.piece == s.what.length && s.what.access.kind != remap::access_kind::zero_length_read;
+    piece.whole = s.piece == s.what.length && s.what.access.kind != remap::access_kind::zero_length_read &&
+                  s.no_snoop == s.what.no_snoop;
+    piece.no_snoop = s.no_snoop;
     issued = true;
     memory_port_at_ = never;
     tell(request_step::forwarded, id, now);
@@ -391,34 +394,37 @@ bool pipeline::drained(std::uint64_t mark, bool reads, bool writes) const {
 
 // --- Requests that pass at once
 
-void pipeline::leave_early(std::uint64_t sequence) {
+bool pipeline::leave_early(std::uint64_t sequence) {
   for (auto& one : suspended_) {
     if (one.first != sequence) continue;
     one = suspended_.back();
     suspended_.pop_back();
-    return;
+    return true;
   }
+  return false;
 }
 
-pipeline::passage pipeline::pass(const request& piece, remap::memory_port& memory,
+pipeline::passage pipeline::pass(const request& piece, bool enabled, remap::memory_port& memory,
                                  const engine::clock& timebase, cycle now) {
   // Nearly every request: nothing in it to decide but what a hit decides.
-  if (remap::translation result;
-      observer_ == nullptr &&
-      lane_of(piece.access, piece, piece.length, state_.translation_enabled) == lane::translate &&
-      !state_.protection.active() && translator_.lookup_hot(piece.access, result)) [[likely]] {
+  if (remap::translation result; observer_ == nullptr && !piece.no_snoop &&
+                                 lane_of(piece.access, piece, piece.length, enabled) == lane::translate &&
+                                 !state_.protection.active() && translator_.lookup_hot(piece.access, result))
+      [[likely]] {
     count_lookup(true, true);
     const remap::translation_latencies& latency = config_.timing.lookup;
-    return {passage::way::memory, result.address, latency.context_lookup + latency.iotlb_lookup, false};
+    return {passage::way::memory, result.address, latency.context_lookup + latency.iotlb_lookup, false,
+            false};
   }
-  return pass_any(piece, memory, timebase, now);
+  return pass_any(piece, enabled, memory, timebase, now);
 }
 
-pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& memory,
+pipeline::passage pipeline::pass_any(const request& piece, bool enabled, remap::memory_port& memory,
                                      const engine::clock& timebase, cycle now) {
   passage out;
   out.address = piece.access.address;
-  switch (lane_of(piece.access, piece, piece.length, state_.translation_enabled)) {
+  out.no_snoop = piece.no_snoop;
+  switch (lane_of(piece.access, piece, piece.length, enabled)) {
   case lane::bypass:
     ++statistics_.bypassed;
     out.leads = passage::way::memory;
@@ -486,6 +492,7 @@ pipeline::passage pipeline::pass_any(const request& piece, remap::memory_port& m
   }
   out.leads = passage::way::memory;
   out.address = result.address;
+  out.no_snoop = piece.no_snoop && !result.snoop;
   tell(piece, out, now, &result, &cost);
   return out;
 }

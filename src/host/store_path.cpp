@@ -82,6 +82,14 @@ bool store_path::device_write(std::uint64_t address, std::span<const std::byte> 
   return memory_.write(address, data);
 }
 
+bool store_path::unsnooped_write(std::uint64_t address, std::span<const std::byte> data) {
+  if (!buffer_.empty() && memory_.contains(address, data.size())) {
+    for_each_line(address, data,
+                  [&](std::uint64_t at, std::span<const std::byte>) { buffer_.snoop_write(at); });
+  }
+  return memory_.write(address, data);
+}
+
 bool store_path::table_read(std::uint64_t address, std::span<std::uint64_t> words, bool coherent) {
   const std::span<std::byte> raw = std::as_writable_bytes(words);
   if (!(coherent ? device_read(address, raw) : memory_.read(address, raw))) return false;

@@ -79,14 +79,27 @@ void device_translation::ask(const request& what) {
              {remap::address_type::translation_request, false, config_.lookup});
 }
 
+// Did an invalidation come while it was under way, for anything of what was asked or what is granted? PCIe
+// orders it before or after the answer, but the answer may be older.
+bool device_translation::overtaken(const question& asked, spec::ats::translation granted) const {
+  if (asked.overtaken) return true;
+  const std::uint64_t unit = spec::low_bits(spec::page_shift + smallest_unit_);
+  const std::uint64_t whole =
+      granted.granted() ? unit | spec::low_bits(granted.page_mask() + spec::page_shift) : unit;
+  return std::any_of(asked.invalidated.begin(), asked.invalidated.end(), [&](const auto& range) {
+    return (asked.address & ~whole) <= range.second && (asked.address | whole) >= range.first;
+  });
+}
+
 void device_translation::answered(std::size_t index, const dma_master::result& result) {
   question asked = std::move(questions_[index]);
   questions_.erase(questions_.begin() + static_cast<std::ptrdiff_t>(index));
   spec::ats::translation granted;
   if (result.ok && result.data.size() == sizeof(granted.value))
     std::memcpy(&granted.value, result.data.data(), sizeof(granted.value));
-  if (asked.overtaken) {
-    // An invalidation came while it was under way: it may be old. Whoever waits asks again.
+  const bool old = overtaken(asked, granted);
+  if (old) {
+    // Whoever waits asks again.
     ++counts_.overtaken;
   } else if (!result.ok) {
     ++counts_.refused;
@@ -94,7 +107,7 @@ void device_translation::answered(std::size_t index, const dma_master::result& r
   } else {
     tlb_.fill(asked.address, granted);
   }
-  const bool denied = !asked.overtaken && enabled_ && may_ask_;
+  const bool denied = !old && enabled_ && may_ask_;
   for (const waiting_request& waiting : asked.waiting) {
     const request each = waiting.again();
     if (!denied) {
@@ -137,11 +150,8 @@ void device_translation::ended(const dma_master::result& result) {
 
 void device_translation::invalidate(const spec::ats::invalidation_request& what) {
   tlb_.invalidate(what.what.first(), what.what.last());
-  const std::uint64_t unit = spec::page_size << smallest_unit_;
-  for (question& each : questions_) {
-    if (each.address <= what.what.last() && each.address + (unit - 1) >= what.what.first())
-      each.overtaken = true;
-  }
+  for (question& each : questions_)
+    each.invalidated.emplace_back(what.what.first(), what.what.last());
   open_.push_back({what, next_number_});
   complete_invalidations();
 }

@@ -70,6 +70,14 @@ inline bool memory::meets_cache(int port, const table_read_extension& what) cons
   return what.coherent && (what.queue_fetch || !never_snooped_[static_cast<std::size_t>(port)]);
 }
 
+// An empty cache is asked first: nothing else costs anything where no CPU runs.
+inline bool memory::passes_cache(const tlm::tlm_generic_payload& trans) const {
+  if (path_.cache().lines() == 0) [[likely]]
+    return false;
+  const auto* const carried = trans.get_extension<dma_extension>();
+  return carried != nullptr && carried->no_snoop;
+}
+
 // Moves the data and sets the response.
 memory::kind memory::access(int port, tlm::tlm_generic_payload& trans) {
   const std::uint64_t address = trans.get_address();
@@ -90,21 +98,21 @@ memory::kind memory::access(int port, tlm::tlm_generic_payload& trans) {
     if (ok) std::memcpy(trans.get_data_ptr(), words.data(), count * 8);
   } else if (trans.get_byte_enable_ptr() != nullptr) {
     if (trans.is_write()) what = kind::write;
-    ok = ok && access_enabled_bytes(trans);
+    ok = ok && access_enabled_bytes(trans, passes_cache(trans));
   } else if (trans.is_read()) {
     ++reads_;
-    ok = ok && path_.device_read(address, bytes_of(trans));
+    ok = ok && read_for_device(address, bytes_of(trans), passes_cache(trans));
   } else if (trans.is_write()) {
     ++writes_;
     what = kind::write;
-    ok = ok && path_.device_write(address, bytes_of(trans));
+    ok = ok && write_for_device(address, bytes_of(trans), passes_cache(trans));
   }
   trans.set_response_status(ok ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE);
   trans.set_dmi_allowed(dmi_allowed_);
   return what;
 }
 
-bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
+bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans, bool passes_cache) {
   ++(trans.is_read() ? reads_ : writes_);
   // All or nothing, also where a byte that is not enabled lies outside.
   if (!path_.memory().contains(trans.get_address(), trans.get_data_length())) return false;
@@ -114,7 +122,9 @@ bool memory::access_enabled_bytes(tlm::tlm_generic_payload& trans) {
     if (trans.get_byte_enable_ptr()[i % period] == TLM_BYTE_DISABLED) continue;
     const std::span<std::byte> one = data.subspan(i, 1);
     const std::uint64_t address = trans.get_address() + i;
-    if (!(trans.is_read() ? path_.device_read(address, one) : path_.device_write(address, one))) return false;
+    if (!(trans.is_read() ? read_for_device(address, one, passes_cache)
+                          : write_for_device(address, one, passes_cache)))
+      return false;
   }
   return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/remapping_unit.h"
 
+#include "vtd/dmar/snapshot.h"
 #include "vtd/platform/binding.h"
 
 #include <algorithm>
@@ -184,6 +185,7 @@ remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const
   if (const dma_extension* const carried = trans.get_extension<dma_extension>()) {
     out.access.source = carried->source;
     out.access.type = carried->type;
+    out.no_snoop = carried->no_snoop;
     if (carried->zero_length_read && trans.is_read()) out.access.kind = remap::access_kind::zero_length_read;
   }
   out.cookie = &trans;
@@ -237,6 +239,13 @@ void remapping_unit::abort(tlm::tlm_generic_payload& trans) {
   trans.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
 }
 
+// A request that failed: if not in memory, a reset came.
+void remapping_unit::fail_at_reset(tlm::tlm_generic_payload& trans) {
+  trans.set_dmi_allowed(false);
+  if (trans.get_response_status() >= tlm::TLM_INCOMPLETE_RESPONSE)
+    trans.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+}
+
 // The data of a translation request: the word of its answer.
 unsigned remapping_unit::fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer) {
   static_assert(sizeof(answer.value) == spec::ats::translation_bytes);
@@ -263,10 +272,13 @@ void remapping_unit::end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline:
 [[gnu::noinline]] unit_transaction& remapping_unit::piece_payload(tlm::tlm_generic_payload& original,
                                                                   std::uint32_t offset, std::uint32_t length,
                                                                   std::uint64_t address,
-                                                                  spec::source_id source) {
+                                                                  spec::source_id source, bool no_snoop) {
   unit_transaction& out = pool_.take();
   out.ticket.original = &original;
+  const auto* const carried = original.get_extension<dma_extension>();
+  out.attributes = carried != nullptr ? *carried : dma_extension{};
   out.attributes.source = source;
+  out.attributes.no_snoop = no_snoop;
   prepare(out, original.get_command(), address, original.get_data_ptr() + offset, length);
   if (is_zero_length_read(original)) [[unlikely]] {
     // It goes all the way, and moves no byte (PCIe 2.2.5).
@@ -287,6 +299,7 @@ struct remapping_unit::blocking_request {
   sc_core::sc_time& delay;
   dmar::request request;
   std::uint64_t address;
+  dmar::pipeline::admission admission;
   // The present time of the kernel, and that of the request.
   picoseconds now;
   picoseconds time;
@@ -300,7 +313,7 @@ struct remapping_unit::blocking_request {
       bytes == trans.get_data_length() && whole.request.access.kind != remap::access_kind::zero_length_read;
   whole.request.access.address = whole.address + offset;
   whole.request.length = bytes;
-  const dmar::unit::passage way = hardware_.pass(whole.request, *table_memory_, whole.time);
+  const dmar::unit::passage way = hardware_.pass(whole.request, whole.admission, *table_memory_, whole.time);
   picoseconds leaves = way.leaves;
   if (way.read_tables) [[unlikely]] {
     // That may have taken time of the kernel's.
@@ -316,12 +329,13 @@ struct remapping_unit::blocking_request {
     return false;
   }
   downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
-  if (as_it_is) [[likely]] {
+  if (as_it_is && way.no_snoop == whole.request.no_snoop) [[likely]] {
     trans.set_address(way.address);
     socket->b_transport(trans, whole.delay);
     trans.set_address(whole.address);
   } else {
-    unit_transaction& part = piece_payload(trans, offset, bytes, way.address, whole.request.access.source);
+    unit_transaction& part =
+        piece_payload(trans, offset, bytes, way.address, whole.request.access.source, way.no_snoop);
     socket->b_transport(part, whole.delay);
     trans.set_response_status(part.get_response_status());
     part.release();
@@ -337,8 +351,12 @@ struct remapping_unit::blocking_request {
 // A request that crosses pages; `bytes` of it lie in the first.
 [[gnu::noinline]] void remapping_unit::pass_pieces(blocking_request& whole, std::uint32_t bytes) {
   const std::uint32_t length = whole.trans.get_data_length();
-  for (std::uint32_t offset = 0; pass_piece(whole, offset, bytes) && (offset += bytes) < length;)
+  for (std::uint32_t offset = 0; pass_piece(whole, offset, bytes) && (offset += bytes) < length;) {
+    // Memory may have waited: the unit has gone on, and a reset has ended what was inside.
+    wheel_.catch_up(whole.now);
+    if (!hardware_.inside(whole.admission)) return;
     bytes = spec::page_piece(whole.address + offset, length - offset);
+  }
 }
 
 void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay) {
@@ -349,11 +367,11 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
                          delay,
                          request_of(static_cast<unsigned>(port), trans),
                          trans.get_address(),
+                         hardware_.enter(trans.is_write()),
                          now,
                          now + to_ps(delay)};
   const std::uint32_t length = trans.get_data_length();
   hardware_.count_request(length);
-  const std::uint64_t sequence = hardware_.enter(trans.is_write());
   const std::uint32_t bytes = spec::page_piece(whole.address, length);
   if (bytes == length) [[likely]] {
     pass_piece(whole, 0, length);
@@ -361,7 +379,8 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
     pass_pieces(whole, bytes);
   }
   if (!dmi_allowed_) trans.set_dmi_allowed(false);
-  hardware_.leave(sequence, whole.now);
+  if (!hardware_.leave(whole.admission, whole.now)) [[unlikely]]
+    fail_at_reset(trans);
 }
 
 // --- Upstream: cycle-accurate
@@ -409,9 +428,8 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
     block(trans);
   } else if (how == dmar::completion::aborted) {
     abort(trans);
-  } else if (trans.get_response_status() >= tlm::TLM_INCOMPLETE_RESPONSE) {
-    // Not memory failed: a reset came.
-    trans.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+  } else {
+    fail_at_reset(trans);
   }
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
@@ -448,7 +466,8 @@ unsigned remapping_unit::debug(int port, tlm::tlm_generic_payload& trans) {
     piece.length = spec::page_piece(piece.access.address, length - done);
     const auto host = hardware_.probe(piece, tables);
     if (!host) break;
-    unit_transaction& part = piece_payload(trans, done, piece.length, *host, piece.access.source);
+    unit_transaction& part =
+        piece_payload(trans, done, piece.length, *host, piece.access.source, piece.no_snoop);
     const unsigned moved = memory->transport_dbg(part);
     part.release();
     done += moved;
@@ -468,7 +487,8 @@ bool remapping_unit::direct(int port, tlm::tlm_generic_payload& trans, tlm::tlm_
   const auto granted = hardware_.direct(request.access);
   if (!granted) return false;
   const std::uint64_t host = granted->host + (request.access.address - granted->first);
-  unit_transaction& ask = piece_payload(trans, 0, trans.get_data_length(), host, request.access.source);
+  unit_transaction& ask =
+      piece_payload(trans, 0, trans.get_data_length(), host, request.access.source, request.no_snoop);
   tlm::tlm_dmi below;
   const bool given = memory->get_direct_mem_ptr(ask, below);
   ask.release();
@@ -509,18 +529,31 @@ void remapping_unit::downstream_changed(sc_dt::uint64 /*first*/, sc_dt::uint64 /
 
 // --- Snapshots
 
+bool remapping_unit::interrupts_quiet() const {
+  return messages_ == 0 && !interrupt_open_ && interrupts_waiting_.empty();
+}
+
 void remapping_unit::drain() {
-  while (!hardware_.quiescent(now_ps()))
+  while (!hardware_.quiescent(now_ps()) || !interrupts_quiet())
     wait(to_sc_time(wheel_.timebase().period_ps()));
+}
+
+// What has left the hardware, but has not been taken, is in no snapshot.
+void remapping_unit::check_interrupts(const char* what) const {
+  if (interrupts_quiet()) return;
+  throw dmar::snapshot_error(std::string(name()) + ": cannot be " + what +
+                             ", a message on the interrupt socket under way; expected a unit at rest");
 }
 
 std::vector<std::byte> remapping_unit::save() {
   wheel_.catch_up();
+  check_interrupts("saved");
   return hardware_.save(now_ps());
 }
 
 void remapping_unit::restore(std::span<const std::byte> bytes) {
   wheel_.catch_up();
+  check_interrupts("restored");
   hardware_.restore(bytes, now_ps());
 }
 

@@ -51,7 +51,9 @@ void remapping_unit::finish_own(unit_transaction& payload, picoseconds when) {
   const unit_ticket& ticket = payload.ticket;
   switch (ticket.what) {
   case unit_ticket::kind::whole:
+    break;
   case unit_ticket::kind::message:
+    --messages_;
     break;
   case unit_ticket::kind::piece:
     if (!ok) ticket.original->set_response_status(payload.get_response_status());
@@ -142,7 +144,8 @@ bool remapping_unit::forward(const dmar::forwarded& piece) {
     original.set_address(piece.address);
     return piece.interrupt ? send_interrupt(original, ticket) : send(memory, original, ticket);
   }
-  unit_transaction& out = piece_payload(original, piece.offset, piece.length, piece.address, piece.source);
+  unit_transaction& out =
+      piece_payload(original, piece.offset, piece.length, piece.address, piece.source, piece.no_snoop);
   return send(socket, out, unit_ticket::kind::piece, piece.slot);
 }
 
@@ -162,6 +165,7 @@ bool remapping_unit::write_status(unsigned tag, std::uint64_t address, std::uint
 }
 
 void remapping_unit::send_message(const spec::msi_message& message) {
+  ++messages_;
   send(interrupts, dword_write(pool_.take(), message.address, message.data), unit_ticket::kind::message, 0);
 }
 
@@ -213,6 +217,8 @@ unit_transaction& remapping_unit::dword_write(unit_transaction& out, std::uint64
 unit_transaction& remapping_unit::own_access(unit_transaction& out, tlm::tlm_command command,
                                              std::uint64_t address, unsigned bytes) {
   out.ticket.original = nullptr;
+  // The transaction may have been a piece of a request before.
+  out.attributes = {};
   prepare(out, command, address, reinterpret_cast<unsigned char*>(out.words.data()), bytes);
   return out;
 }

@@ -241,7 +241,7 @@ TEST(capability_bits, dwd_and_drd_say_which_requests_an_invalidation_can_wait_fo
     const std::uint64_t iova = w.some_page();
     map_and_enable(w, iova);
     for (const bool write : {false, true}) {
-      decltype(w.unit.enter(write)) entered{};
+      dmar::pipeline::admission entered;
       if (w.how == way::at_once) {
         entered = w.unit.enter(write);
       } else {

@@ -122,7 +122,7 @@ TEST(commands, a_drain_waits_for_the_kind_of_request_that_was_asked_for) {
 TEST(commands, a_drain_waits_for_a_loosely_timed_request_that_is_suspended) {
   scene s;
   s.enable();
-  const std::uint64_t sequence = s.unit.enter(true);
+  const auto sequence = s.unit.enter(true);
   s.write_register<reg::iotlb>(reg::iotlb::ivt::of(1) | reg::iotlb::iirg::of(1) | reg::iotlb::dw::of(1));
   s.settle();
   EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U);

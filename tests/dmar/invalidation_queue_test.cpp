@@ -288,7 +288,7 @@ TEST(invalidation_queue, a_drain_of_reads_does_not_wait_for_writes_and_the_other
 
 TEST(invalidation_queue, a_drain_waits_for_a_request_that_passed_at_once_and_is_suspended) {
   scene s;
-  const std::uint64_t sequence = s.unit.enter(true);
+  const auto sequence = s.unit.enter(true);
   s.queue.run(all_pages().set_drain_writes(true), status_wait(status_word, 1));
   EXPECT_EQ(s.status(), 0U);
   s.unit.leave(sequence, s.now_ps());

@@ -158,7 +158,7 @@ TEST(pipeline_edges, a_drain_waits_for_what_came_before_it_and_for_nothing_later
     // The removal is over in this very cycle, the drain has begun: now somebody comes.
     while (s.draining())
       s.run_to(s.wheel.now() + 1);
-    std::uint64_t older = 0;
+    dmar::pipeline::admission older;
     if (at_once) {
       older = s.unit.enter(false);
     } else {
@@ -169,7 +169,7 @@ TEST(pipeline_edges, a_drain_waits_for_what_came_before_it_and_for_nothing_later
     s.drain();
     s.run_to(s.wheel.now() + s.unit.config().timing.iotlb_invalidation_global + 200);
     EXPECT_TRUE(s.draining()) << "one is older";
-    const std::uint64_t newer = s.unit.enter(false);
+    const auto newer = s.unit.enter(false);
     if (at_once) {
       s.unit.leave(older, s.now_ps());
     } else {
@@ -184,8 +184,8 @@ TEST(pipeline_edges, a_drain_waits_for_what_came_before_it_and_for_nothing_later
 TEST(pipeline_edges, requests_at_once_leave_in_any_order) {
   scene s;
   for (const bool first_first : {false, true}) {
-    const std::uint64_t one = s.unit.enter(false);
-    const std::uint64_t other = s.unit.enter(true);
+    const auto one = s.unit.enter(false);
+    const auto other = s.unit.enter(true);
     EXPECT_TRUE(s.unit.has_work_in_flight());
     s.drain();
     s.settle();
@@ -193,7 +193,7 @@ TEST(pipeline_edges, requests_at_once_leave_in_any_order) {
     s.unit.leave(first_first ? one : other, s.now_ps());
     s.settle();
     EXPECT_TRUE(s.draining()) << "the other is still inside";
-    s.unit.leave(0x7fffffff, s.now_ps());
+    s.unit.leave({0x7fffffff}, s.now_ps());
     s.unit.leave(first_first ? other : one, s.now_ps());
     s.settle();
     EXPECT_FALSE(s.draining());

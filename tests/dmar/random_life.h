@@ -59,8 +59,9 @@ public:
     random_.seed(seed);
     zero_ = wheel.now();
     id_ = 0;
-    first_number_ = unit.enter(false);
-    unit.leave(first_number_, now_ps());
+    const auto first = unit.enter(false);
+    unit.leave(first, now_ps());
+    first_number_ = first.sequence;
     lines.clear();
     open_.clear();
     for (bool& each : offered_)
@@ -86,7 +87,7 @@ public:
   /// Until nothing is left to do; then all registers are written down.
   void end() {
     settle();
-    for (const std::uint64_t one : open_)
+    for (const dmar::pipeline::admission& one : open_)
       unit.leave(one, now_ps());
     open_.clear();
     settle();
@@ -336,7 +337,7 @@ private:
   engine::cycle zero_ = 0;
   std::uint64_t first_number_ = 0;
   std::uint64_t id_ = 0;
-  std::vector<std::uint64_t> open_;
+  std::vector<dmar::pipeline::admission> open_;
   bool offered_[ports] = {};
 };
 

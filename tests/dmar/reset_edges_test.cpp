@@ -175,8 +175,8 @@ TEST(reset_edges, an_order_of_the_fault_log_from_before_it_is_none) {
 
 TEST(reset_edges, requests_at_once_that_wait_downstream_are_inside_no_more) {
   reset_scene s(small_part());
-  const std::uint64_t one = s.unit.enter(false);
-  s.unit.leave(one + 1000, s.now_ps());
+  const auto one = s.unit.enter(false);
+  s.unit.leave({one.sequence + 1000}, s.now_ps());
   EXPECT_TRUE(s.unit.has_work_in_flight()) << "that was somebody else";
   s.unit.reset(false);
   EXPECT_FALSE(s.unit.has_work_in_flight());

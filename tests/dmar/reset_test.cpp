@@ -283,7 +283,7 @@ TEST(overtaken_at_once, the_observer_is_told_that_what_was_read_is_not_used) {
 TEST(overtaken_at_once, what_waits_for_a_suspended_request_goes_on_when_it_leaves_and_not_before) {
   scene s;
   s.read(nic, iova);
-  const std::uint64_t inside = s.unit.enter(false);
+  const auto inside = s.unit.enter(false);
   s.invalidate_iotlb_page(domain, iova);
   s.settle();
   EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U);

@@ -262,7 +262,7 @@ TEST(snapshot, is_refused_while_something_is_under_way_and_says_what) {
   EXPECT_EQ(refusal_of_saving(m), "unit: cannot be saved, requests under way; expected a unit at rest");
   m.settle();
   EXPECT_EQ(refusal_of_saving(m), "");
-  const std::uint64_t suspended = m.unit.enter(false);
+  const auto suspended = m.unit.enter(false);
   EXPECT_NE(refusal_of_saving(m), "") << "a request that waits downstream";
   m.unit.leave(suspended, m.now_ps());
   m.settle();

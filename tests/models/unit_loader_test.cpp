@@ -58,9 +58,11 @@ dmar::unit_config built(const unit_text& unit) {
 std::map<std::string, bool> choices_of(const dmar::unit_config& config) {
   return {{"output_range_check", config.caps.output_range_check},
           {"caches_absent", config.caps.caches_absent},
+          {"pass_through_checks_width", config.caps.pass_through_checks_width},
           {"context_domain_compared", config.context_domain_compared},
           {"compress_faults", config.compress_faults},
-          {"queue_address_clears_pointers", config.queue_address_clears_pointers}};
+          {"queue_address_clears_pointers", config.queue_address_clears_pointers},
+          {"queue_flushes_write_buffer", config.queue_flushes_write_buffer}};
 }
 
 TEST(unit_choices, are_the_usual_ones_of_a_unit_where_a_board_does_not_say) {

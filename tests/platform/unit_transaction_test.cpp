@@ -5,6 +5,7 @@
 
 #include "support/parts.h"
 #include "support/tlm_probe.h"
+#include "vtd/dmar/snapshot.h"
 #include "vtd/platform/remapping_unit.h"
 
 #include <gtest/gtest.h>
@@ -271,6 +272,97 @@ TEST(unit_transaction, a_message_waits_until_the_interrupt_of_a_device_is_taken)
     s.ends.interrupts.respond(*s.ends.interrupts.phases[0].trans, tlm::END_REQ);
     wait_ps(20 * period);
     EXPECT_EQ(s.ends.interrupts.phases.size(), 2U);
+  });
+}
+
+TEST(unit_transaction, a_unit_is_not_at_rest_while_a_message_of_its_own_is_not_answered) {
+  scene s;
+  in_thread([&] {
+    hold_back_a_message(s);
+    EXPECT_FALSE(s.unit.save().empty());
+    s.write_register<spec::reg::fectl>(0);
+    wait_ps(20 * period);
+    ASSERT_EQ(s.ends.interrupts.phases.size(), 1U);
+    tlm::tlm_generic_payload& message = *s.ends.interrupts.phases[0].trans;
+    ASSERT_TRUE(s.unit.hardware().quiescent(platform::now_ps())) << "it has left the hardware";
+    const auto expect_refusal = [&] {
+      try {
+        (void)s.unit.save();
+        ADD_FAILURE() << "saved";
+      } catch (const dmar::snapshot_error& error) {
+        EXPECT_NE(std::string(error.what()).find("a message on the interrupt socket"), std::string::npos)
+            << error.what();
+      }
+      const auto at_rest = s.unit.hardware().save(platform::now_ps());
+      EXPECT_THROW(s.unit.restore(at_rest), dmar::snapshot_error);
+    };
+    expect_refusal();
+    s.ends.interrupts.respond(message, tlm::END_REQ);
+    expect_refusal();
+    sc_core::sc_spawn([&] {
+      wait_ps(10 * period);
+      s.ends.interrupts.respond(message);
+    });
+    const engine::picoseconds begun = platform::now_ps();
+    s.unit.drain();
+    EXPECT_GE(platform::now_ps(), begun + 10 * period);
+    EXPECT_FALSE(s.unit.save().empty());
+  });
+}
+
+TEST(unit_transaction, the_pieces_of_a_request_carry_its_attributes) {
+  scene s;
+  in_thread([&] {
+    s.memory.completes = true;
+    unsigned seen = 0;
+    probe_payload asked;
+    s.memory.on_request = [&](tlm::tlm_generic_payload& one) {
+      ++seen;
+      EXPECT_NE(&one, &asked);
+      const auto* const carried = one.get_extension<platform::dma_extension>();
+      ASSERT_NE(carried, nullptr);
+      EXPECT_EQ(carried->source, disk);
+      EXPECT_EQ(carried->type, asked.attributes.type);
+      EXPECT_EQ(carried->no_snoop, asked.attributes.no_snoop);
+      EXPECT_EQ(carried->relaxed_ordering, asked.attributes.relaxed_ordering);
+      EXPECT_EQ(carried->zero_length_read, asked.attributes.zero_length_read);
+    };
+    for (const bool zero_length : {false, true}) {
+      for (const bool set : {true, false}) {
+        asked.set(read, zero_length ? address : address + spec::page_size - 32, bytes(zero_length ? 4 : 64));
+        asked.of(disk);
+        asked.attributes.no_snoop = asked.attributes.relaxed_ordering = set;
+        asked.attributes.zero_length_read = zero_length;
+        s.device.loosely(asked);
+        s.device.send(asked);
+        wait_ps(100 * period);
+        EXPECT_EQ(seen, zero_length ? 2U : 4U);
+        seen = 0;
+      }
+    }
+  });
+}
+
+TEST(unit_transaction, a_message_carries_nothing_of_a_piece_that_was_sent_before) {
+  scene s;
+  in_thread([&] {
+    s.memory.completes = true;
+    probe_payload asked;
+    asked.set(read, address + spec::page_size - 32, bytes(64)).of(disk).attributes.no_snoop = true;
+    s.device.loosely(asked);
+    s.ends.interrupts.completes = true;
+    bool seen = false;
+    s.ends.interrupts.on_request = [&](tlm::tlm_generic_payload& one) {
+      seen = true;
+      const auto* const carried = one.get_extension<platform::dma_extension>();
+      ASSERT_NE(carried, nullptr);
+      EXPECT_FALSE(carried->no_snoop);
+      EXPECT_NE(carried->source, disk);
+    };
+    hold_back_a_message(s);
+    s.write_register<spec::reg::fectl>(0);
+    wait_ps(20 * period);
+    EXPECT_TRUE(seen);
   });
 }
 

@@ -14,8 +14,8 @@
 namespace vtd::test {
 
 /// The device-TLBs of all devices of a world, as simple as can be: they keep every translation until they are
-/// told to forget it, throw away an answer that an invalidation overtook, and complete an invalidation when
-/// what used older translations has come back (PCIe ATS).
+/// told to forget it, throw away an answer of which an invalidation overtook any address, and complete an
+/// invalidation when what used older translations has come back (PCIe ATS).
 class ats_devices {
 public:
   struct translation {
@@ -29,12 +29,17 @@ public:
 
   /// A translation request leaves.
   void asked(std::uint64_t id, spec::source_id who, std::uint64_t address) {
-    questions_[id] = {who, spec::page_base(address), false};
+    questions_[id] = {who, spec::page_base(address), {}};
   }
   void answered(std::uint64_t id, spec::ats::translation with) {
     const question asked = questions_[id];
-    if (asked.overtaken || !with.granted() || with.untranslated_only()) return;
+    if (!with.granted() || with.untranslated_only()) return;
     const std::uint64_t inside = spec::low_bits(with.page_mask() + spec::page_shift);
+    // Old, in part at least: not kept.
+    if (std::any_of(asked.invalidated.begin(), asked.invalidated.end(), [&](const auto& range) {
+          return (asked.address & ~inside) <= range.second && range.first <= (asked.address | inside);
+        }))
+      return;
     kept_.push_back({asked.who, asked.address & ~inside, asked.address | inside, with.address() & ~inside,
                      with.read(), with.write()});
   }
@@ -61,7 +66,7 @@ public:
     };
     std::erase_if(kept_, [&](const translation& each) { return meets(each.who, each.first, each.last); });
     for (auto& [id, each] : questions_) {
-      if (meets(each.who, each.address, each.address | (spec::page_size - 1))) each.overtaken = true;
+      if (each.who == order.device) each.invalidated.emplace_back(order.what.first(), order.what.last());
     }
     open_.push_back({order, flights_});
   }
@@ -82,7 +87,8 @@ private:
   struct question {
     spec::source_id who{};
     std::uint64_t address = 0;
-    bool overtaken = false;
+    /// What was invalidated since it was asked, both ends inclusive.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> invalidated;
   };
   using flights = std::map<std::uint64_t, spec::source_id>;
   struct open_order {

@@ -252,6 +252,8 @@ private:
     case 14:
     case 15:
       return act_as_device();
+    case 16:
+      return pass_in_pieces();
     default:
       return world_.run_to(world_.wheel.now() + 1 + input_.take(1) % 128);
     }
@@ -263,6 +265,24 @@ private:
     const std::uint64_t ahead = input_.take(1) * unit_world::period;
     world_.unit.write_register(offset, size, input_.take(size), world_.now_ps(), ahead);
     (void)world_.unit.read_register(offset, size, world_.now_ps(), ahead);
+  }
+
+  // A request that passes at once goes on or a new one comes, or TE changes while some are inside.
+  void pass_in_pieces() {
+    const std::uint64_t what = input_.take(1);
+    constexpr std::size_t most_at_once = 3;
+    if (world_.passing() != 0 && ((what & 3) != 0 || world_.passing() == most_at_once)) {
+      if ((what & 0xc) == 0) world_.set_translation((what >> 4 & 1) != 0);
+      return world_.pass_next(what >> 5);
+    }
+    // Mostly on.
+    if ((what >> 4 & 3) == 0) world_.set_translation(true);
+    const spec::source_id who = requester();
+    const auto by = kind();
+    const std::uint64_t where = address();
+    const auto length = static_cast<std::uint32_t>(spec::page_size + input_.take(2) % (2 * spec::page_size));
+    world_.begin_pass({who, by, remap::address_type::untranslated, where}, length);
+    world_.pass_next(world_.passing() - 1);
   }
 
   void request() {

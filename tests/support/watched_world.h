@@ -83,6 +83,39 @@ public:
       if (!told || told->value != way.address) fail("a debug access would have been told something else");
     }
   }
+  /// A request that passes at once in pieces, with anything between them: it comes now, and keeps the setting
+  /// of TE.
+  void begin_pass(const remap::dma_access& access, std::uint32_t length) {
+    oracle.knows(access.source);
+    ++requests;
+    passing_.push_back(
+        {access, length, 0, wheel.now(), unit.enter(access.kind == remap::access_kind::write)});
+  }
+  [[nodiscard]] std::size_t passing() const { return passing_.size(); }
+  /// The next piece of one of them; it leaves with the last, or one that ends in the unit.
+  void pass_next(std::size_t which) {
+    using leads = dmar::pipeline::passage::way;
+    const auto one = passing_.begin() + static_cast<std::ptrdiff_t>(which % passing_.size());
+    dmar::request piece;
+    piece.access = one->access;
+    piece.access.address += one->done;
+    piece.length = spec::page_piece(piece.access.address, one->length - one->done);
+    if (!unit.inside(one->inside)) fail("a request at once was forgotten");
+    const auto way = unit.pass(piece, one->inside, memory, now_ps());
+    if (way.leads == leads::memory)
+      judge(piece.access, one->admission, wheel.now() + 1, way.address, piece.length, false);
+    one->done += piece.length;
+    if (way.leads == leads::memory && one->done < one->length) return;
+    if (!unit.leave(one->inside, now_ps())) fail("a request at once was forgotten");
+    passing_.erase(one);
+  }
+  /// TE as software sets it, with the queue as it is.
+  void set_translation(bool on) {
+    namespace reg = spec::reg;
+    const auto status = read_register<reg::gsts>();
+    write_register<reg::gcmd>((on ? reg::gcmd::te::mask : 0U) |
+                              (reg::gsts::qies::get(status) != 0 ? reg::gcmd::qie::mask : 0U));
+  }
   /// Asks for a direct pointer; from then on the grant has to stay right until it is withdrawn.
   void ask_direct(spec::source_id who, remap::access_kind kind, std::uint64_t address) {
     oracle.knows(who);
@@ -103,6 +136,8 @@ public:
   }
   /// All that was begun has to end.
   void finish() {
+    while (!passing_.empty())
+      pass_next(0);
     settle();
     for (const auto& [id, r] : requests_) {
       if (!r.ended) fail("request " + std::to_string(id) + " never ended");
@@ -220,6 +255,13 @@ private:
     bool answered = false;
     bool ended = false;
   };
+  struct passing_request {
+    remap::dma_access access{};
+    std::uint32_t length = 0;
+    std::uint32_t done = 0;
+    engine::cycle admission = 0;
+    dmar::pipeline::admission inside{};
+  };
   struct grant {
     remap::dma_access access;
     std::uint64_t first;
@@ -279,6 +321,11 @@ private:
       if (!r.admitted || r.ended || r.admission >= promised.effective) continue;
       if (r.access.kind == remap::access_kind::write ? promised.writes : promised.reads)
         fail("request " + std::to_string(id) + " outlived the drain of a command that ended");
+    }
+    for (const passing_request& each : passing_) {
+      if (each.admission >= promised.effective) continue;
+      if (each.access.kind == remap::access_kind::write ? promised.writes : promised.reads)
+        fail("a request at once outlived the drain of a command that ended");
     }
   }
   // What a command waits for before it ends (VT-d 6.5.1.2, 10.4.4, 10.4.16).
@@ -400,6 +447,7 @@ private:
   std::map<dmar::unit_command, drain> drains_;
   std::vector<spec::wait_descriptor> waits_;
   std::vector<grant> grants_;
+  std::vector<passing_request> passing_;
   std::uint64_t next_id_ = 1;
 };
 

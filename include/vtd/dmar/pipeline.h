@@ -68,16 +68,29 @@ public:
 
   // Loosely-timed requests: they pass at once, but stay in flight while what is downstream waits.
 
-  /// Registers such a request; the returned number is given back to `leave`.
-  std::uint64_t enter(bool write) {
+  /// What such a request keeps from its admission to its end, as a slot does.
+  struct admission {
+    std::uint64_t sequence = 0;
+    /// TE at the admission.
+    bool enabled = false;
+  };
+  /// Registers such a request; what is returned is given to `pass` with each of its pieces, and to `leave`.
+  admission enter(bool write) {
     suspended_.emplace_back(next_sequence_, write);
-    return next_sequence_++;
+    return {next_sequence_++, state_.translation_enabled};
   }
-  void leave(std::uint64_t sequence) {
+  /// False: a reset has ended the request. None of its pieces may pass any more.
+  [[nodiscard]] bool inside(const admission& which) const {
+    return std::any_of(suspended_.begin(), suspended_.end(),
+                       [&](const auto& one) { return one.first == which.sequence; });
+  }
+  /// False: a reset has ended the request while it was inside, so it failed, whatever memory answered.
+  bool leave(const admission& which) {
     // Nearly always nobody else is inside; after a reset nobody at all.
-    if (suspended_.empty() || suspended_.back().first != sequence) [[unlikely]]
-      return leave_early(sequence);
+    if (suspended_.empty() || suspended_.back().first != which.sequence) [[unlikely]]
+      return leave_early(which.sequence);
     suspended_.pop_back();
+    return true;
   }
 
   /// What happens to one page's worth of a request that passes at once.
@@ -90,8 +103,11 @@ public:
     /// Cycles until it leaves the unit, not counting the wait for the first edge.
     engine::cycle cycles = 0;
     bool read_tables = false;
+    /// As `forwarded::no_snoop`.
+    bool no_snoop = false;
   };
-  passage pass(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
+  /// `enabled`: as at the admission of the request.
+  passage pass(const request& piece, bool enabled, remap::memory_port& memory, const engine::clock& timebase,
                engine::cycle now);
 
   /// Null: nobody watches.
@@ -135,9 +151,9 @@ private:
   void respond(engine::cycle now);
   [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
 
-  void leave_early(std::uint64_t sequence);
-  passage pass_any(const request& piece, remap::memory_port& memory, const engine::clock& timebase,
-                   engine::cycle now);
+  bool leave_early(std::uint64_t sequence);
+  passage pass_any(const request& piece, bool enabled, remap::memory_port& memory,
+                   const engine::clock& timebase, engine::cycle now);
   static constexpr std::uint32_t nobody = ~std::uint32_t{0};
 
   enum class stage : std::uint8_t {
@@ -165,6 +181,8 @@ private:
     bool enabled = false;
     bool first_lookup = true;
     bool interrupt = false;
+    // Of the piece on its way: as `forwarded::no_snoop`.
+    bool no_snoop = false;
     // A reset came while it was in memory.
     bool abandoned = false;
   };
@@ -210,7 +228,8 @@ private:
 
   void decide(std::uint32_t id, const remap::translation& result, engine::cycle now);
   void end(std::uint32_t id, completion how);
-  void leave_for_memory(slot& s, std::uint32_t id, std::uint64_t address);
+  // `snooped`: the page forces it.
+  void leave_for_memory(slot& s, std::uint32_t id, std::uint64_t address, bool snooped);
   /// Which way a request takes before any table is asked.
   enum class lane : std::uint8_t { translate, bypass, interrupt, forbidden };
   [[nodiscard]] lane lane_of(const remap::dma_access& access, const request& what, std::uint32_t piece,

@@ -19,6 +19,8 @@ struct request {
   std::uint32_t length = 0;
   /// A dword write with all bytes enabled: in the interrupt range it is a message (VT-d 3.13).
   bool is_dword_write = false;
+  /// The No Snoop attribute (PCIe 2.2.6.5): the CPU's cache need not be asked.
+  bool no_snoop = false;
   /// For whoever offered the request; the unit hands it back and never looks into it.
   void* cookie = nullptr;
 };
@@ -50,8 +52,11 @@ struct forwarded {
   spec::source_id source{};
   /// To hand back in `unit::answered`.
   unsigned slot = 0;
-  /// It is the whole request, and all its bytes are meant: the request itself may go on, with this address.
+  /// It is the whole request as it came, and all its bytes are meant: the request itself may go on, with this
+  /// address.
   bool whole = false;
+  /// Its No Snoop attribute: that of the request, but where the page forces snooping (SNP, VT-d 9.8).
+  bool no_snoop = false;
   /// An interrupt message, not memory: it leaves by the interrupt port (VT-d 3.13, 5.1).
   bool interrupt = false;
 };

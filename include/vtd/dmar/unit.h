@@ -81,18 +81,30 @@ public:
     engine::picoseconds leaves = 0;
     /// Tables were read: memory may have waited meanwhile.
     bool read_tables = false;
+    /// As `forwarded::no_snoop`.
+    bool no_snoop = false;
   };
-  passage pass(const request& piece, remap::memory_port& memory, engine::picoseconds now) {
+  passage pass(const request& piece, const pipeline::admission& whole, remap::memory_port& memory,
+               engine::picoseconds now) {
     const engine::cycle at = seen(now);
-    const pipeline::passage way = pipeline_.pass(piece, memory, timebase_, at);
-    return {way.leads, way.address, timebase_.time_of(at + way.cycles), way.read_tables};
+    const pipeline::passage way = pipeline_.pass(piece, whole.enabled, memory, timebase_, at);
+    return {way.leads, way.address, timebase_.time_of(at + way.cycles), way.read_tables, way.no_snoop};
   }
-  /// Brackets a request whose downstream part may wait: invalidations with drain wait for it.
-  std::uint64_t enter(bool write) { return pipeline_.enter(write); }
-  void leave(std::uint64_t sequence, engine::picoseconds now) {
-    pipeline_.leave(sequence);
+  /// A request of one piece that is over when this returns.
+  passage pass(const request& piece, remap::memory_port& memory, engine::picoseconds now) {
+    return pass(piece, pipeline::admission{0, state_.translation_enabled}, memory, now);
+  }
+  /// Brackets a request whose downstream part may wait: commands and invalidations that drain wait for it,
+  /// and it keeps the translation setting of its admission.
+  pipeline::admission enter(bool write) { return pipeline_.enter(write); }
+  /// False: a reset has ended the request since; nothing more of it may pass.
+  [[nodiscard]] bool inside(const pipeline::admission& which) const { return pipeline_.inside(which); }
+  /// False: a reset has ended the request before; it failed.
+  bool leave(const pipeline::admission& which, engine::picoseconds now) {
+    const bool was_inside = pipeline_.leave(which);
     // Somebody may be waiting for this one.
     if (commands_.drains() || queue_.drains()) wake_for(seen(now));
+    return was_inside;
   }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {

@@ -44,9 +44,9 @@ struct pending_store {
 };
 
 /// The way of a store: CPU -> write-back cache -> the chipset's write buffer -> memory, and who sees what on
-/// it. Devices are coherent: they meet cache and buffer. Table reads of a unit with ECAP.C = 0 (VT-d 10.4.3)
-/// see memory only. All accesses may cross lines and pages; one that is not all memory returns false and does
-/// nothing.
+/// it. Devices are coherent, unless they ask not to be: they meet cache and buffer. Table reads of a unit
+/// with ECAP.C = 0 (VT-d 10.4.3) see memory only. All accesses may cross lines and pages; one that is not all
+/// memory returns false and does nothing.
 class store_path {
 public:
   /// `memory` must outlive this. Throws std::invalid_argument for an impossible cache.
@@ -85,6 +85,13 @@ public:
     return snooping_read(address, out);
   }
   bool device_write(std::uint64_t address, std::span<const std::byte> data);
+
+  // Devices that ask not to snoop (No Snoop, PCIe 2.2.6.5): they meet the chipset's buffer, but not the CPU's
+  // cache. A read sees what is below a dirty line, a write leaves the line as it is, to be written back
+  // later.
+
+  bool unsnooped_read(std::uint64_t address, std::span<std::byte> out) { return buffer_.read(address, out); }
+  bool unsnooped_write(std::uint64_t address, std::span<const std::byte> data);
 
   // The remapping hardware.
 

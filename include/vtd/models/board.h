@@ -38,10 +38,13 @@ struct unit_choices {
   known<bool> output_range_check{true, confidence::assumed, ""};
   /// `remap::capabilities::caches_absent`.
   known<bool> caches_absent{true, confidence::assumed, ""};
+  /// `remap::capabilities::pass_through_checks_width`.
+  known<bool> pass_through_checks_width{false, confidence::assumed, ""};
   /// As in `dmar::unit_config`.
   known<bool> context_domain_compared{true, confidence::assumed, ""};
   known<bool> compress_faults{false, confidence::assumed, ""};
   known<bool> queue_address_clears_pointers{true, confidence::assumed, ""};
+  known<bool> queue_flushes_write_buffer{false, confidence::assumed, ""};
 };
 
 /// One of them, as board files name it, and the way that is taken when they do not.

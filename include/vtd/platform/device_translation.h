@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace vtd::platform {
@@ -34,7 +35,7 @@ struct device_tlb_config {
 /// right the request fails, and nothing goes out: there are no page requests. "Untranslated only" is obeyed.
 /// A device that is told that it may not ask ("unsupported request") does without translations until ATS is
 /// enabled again. An invalidation is completed when every request that left before it with an old translation
-/// has come back; an answer that was under way when it came is asked for again.
+/// has come back; an answer that was under way when it came, and has an address of it, is asked for again.
 class device_translation {
 public:
   using on_done = std::function<void(const dma_master::result&)>;
@@ -96,7 +97,10 @@ private:
     std::uint64_t tag = 0;
     std::uint64_t address = 0;
     bool no_write = false;
+    // ATS was switched meanwhile.
     bool overtaken = false;
+    // What was invalidated meanwhile, both ends inclusive: how far the answer reaches is not known before.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> invalidated;
     std::deque<waiting_request> waiting;
   };
   struct open_invalidation {
@@ -108,6 +112,7 @@ private:
   void send(const request& what, std::uint64_t address, remap::address_type type, bool no_snoop);
   void send_granted(const request& what, const remap::device_page& page);
   void ask(const request& what);
+  [[nodiscard]] bool overtaken(const question& asked, spec::ats::translation granted) const;
   void answered(std::size_t index, const dma_master::result& result);
   void deny(const request& what, tlm::tlm_response_status why);
   void complete_invalidations();

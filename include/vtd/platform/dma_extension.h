@@ -19,7 +19,8 @@ struct dma_extension final : tlm::tlm_extension<dma_extension> {
   remap::address_type type = remap::address_type::untranslated;
   /// A read of one dword with no byte enabled (PCIe 2.2.5).
   bool zero_length_read = false;
-  /// Attributes of the request (PCIe 2.2.6.4); carried along.
+  /// Attributes of the request (PCIe 2.2.6.4), carried along in all its pieces. A page that forces snooping
+  /// takes No Snoop away (SNP, VT-d 9.8); `memory` obeys it.
   bool no_snoop = false;
   bool relaxed_ordering = false;
 

@@ -10,7 +10,9 @@
 #include <tlm>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace vtd::platform {
@@ -26,7 +28,8 @@ struct memory_timing {
 };
 
 /// Main memory as devices meet it. Data is that of a `host::store_path`: a device's request is coherent with
-/// the CPU's cache and the write buffer, a table read only where ECAP.C = 1 says so (`table_read_extension`).
+/// the CPU's cache and the write buffer, unless it carries No Snoop (`dma_extension`); a table read only
+/// where ECAP.C = 1 says so (`table_read_extension`).
 ///
 /// nb_transport is answered at once with TLM_COMPLETED and the access's time as annotated delay: memory is
 /// read or written when the request begins. b_transport annotates the same latency; the interval does not
@@ -73,7 +76,15 @@ private:
   }
   [[nodiscard]] static tlm::tlm_response_status refusal(const tlm::tlm_generic_payload& trans);
   void withdraw(std::uint64_t first, std::uint64_t last);
-  bool access_enabled_bytes(tlm::tlm_generic_payload& trans);
+  bool access_enabled_bytes(tlm::tlm_generic_payload& trans, bool passes_cache);
+  // Does it ask not to snoop, and does that make a difference now?
+  [[nodiscard]] bool passes_cache(const tlm::tlm_generic_payload& trans) const;
+  bool read_for_device(std::uint64_t address, std::span<std::byte> out, bool passes_cache) {
+    return passes_cache ? path_.unsnooped_read(address, out) : path_.device_read(address, out);
+  }
+  bool write_for_device(std::uint64_t address, std::span<const std::byte> data, bool passes_cache) {
+    return passes_cache ? path_.unsnooped_write(address, data) : path_.device_write(address, data);
+  }
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                    sc_core::sc_time& delay);

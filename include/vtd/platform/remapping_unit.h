@@ -73,7 +73,8 @@ public:
   // Snapshots (dmar/snapshot.h; docs/dmar.md). They hold the unit alone: memory, devices and the initiators'
   // direct pointers are not part of it; the latter are withdrawn by `restore`.
 
-  /// In a thread: waits until nothing is under way in the unit. Whoever sends requests must have stopped.
+  /// In a thread: waits until nothing is under way in the unit, messages that a target has not answered
+  /// included. Whoever sends requests must have stopped.
   void drain();
   /// Throws dmar::snapshot_error while something is under way.
   [[nodiscard]] std::vector<std::byte> save();
@@ -128,6 +129,8 @@ private:
   void drain_write_buffer() override;
   void withdraw(std::uint64_t first, std::uint64_t last) override;
 
+  [[nodiscard]] bool interrupts_quiet() const;
+  void check_interrupts(const char* what) const;
   void before_end_of_elaboration() override;
   void end_of_elaboration() override;
   void on_reset();
@@ -138,11 +141,13 @@ private:
                                    sc_core::sc_time& delay);
   static void block(tlm::tlm_generic_payload& trans);
   static void abort(tlm::tlm_generic_payload& trans);
+  [[gnu::cold]] static void fail_at_reset(tlm::tlm_generic_payload& trans);
   static unsigned fill_in(tlm::tlm_generic_payload& trans, spec::ats::translation answer);
   [[gnu::cold]] static void end_inside(tlm::tlm_generic_payload& trans, dmar::pipeline::passage::way leads,
                                        std::uint64_t address);
   unit_transaction& piece_payload(tlm::tlm_generic_payload& original, std::uint32_t offset,
-                                  std::uint32_t length, std::uint64_t address, spec::source_id source);
+                                  std::uint32_t length, std::uint64_t address, spec::source_id source,
+                                  bool no_snoop);
   table_read_transaction& table_payload(std::uint64_t address, unsigned bytes, bool coherent);
   static unit_transaction& own_access(unit_transaction& out, tlm::tlm_command command, std::uint64_t address,
                                       unsigned bytes);
@@ -165,6 +170,8 @@ private:
   // Whether the last request on the interrupt socket has not ended, and those that wait until it has.
   bool interrupt_open_ = false;
   std::deque<std::pair<tlm::tlm_generic_payload*, unit_ticket*>> interrupts_waiting_;
+  // Messages of the unit that have not been answered.
+  unsigned messages_ = 0;
   payload_pool<status_write_transaction> status_pool_;
   payload_pool<device_transaction> device_pool_;
   // For each slot of the unit the request that passes as it is, or null, and its ticket.
