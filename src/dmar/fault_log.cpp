@@ -78,6 +78,9 @@ fault_log::outcome fault_log::take_outcome(cycle now) {
 
 void fault_log::reset() {
   enabled_ = false;
+  // As AFLOG reads then: one page at 0.
+  base_ = 0;
+  records_ = spec::fault_log_records(0);
   next_ = 0;
   state_ = state::idle;
   due_ = never;

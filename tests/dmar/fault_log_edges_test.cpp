@@ -71,6 +71,21 @@ struct scene : unit_world {
   bool slow = false;
 };
 
+TEST(fault_log_edges, a_reset_forgets_where_the_log_was) {
+  scene s;
+  s.switch_on();
+  s.fault(0);
+  ASSERT_TRUE(s.holds(0, 0));
+  s.unit.reset(false);
+  s.settle();
+  s.enable();
+  // Nobody says where it is: AFLOG reads 0.
+  s.order(reg::gcmd::eafl::mask);
+  s.fault(1);
+  EXPECT_FALSE(s.at(1).pending()) << "in memory that is somebody else's by now";
+  EXPECT_TRUE(s.holds(0, 1, 0));
+}
+
 TEST(fault_log_edges, an_answer_from_before_a_reset_is_none_for_the_next_record) {
   for (const bool writing : {false, true}) {
     scene s;

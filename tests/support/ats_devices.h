@@ -83,6 +83,9 @@ public:
     return out;
   }
 
+  /// The link went down: nothing is kept, nothing under way.
+  void reset() { *this = {}; }
+
 private:
   struct question {
     spec::source_id who{};

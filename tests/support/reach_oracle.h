@@ -36,6 +36,15 @@ public:
     if (all.empty()) all.push_back({0, 0});
     all.push_back({now, value});
   }
+  /// Translation is off, and nothing is cached.
+  void reset(engine::cycle now) {
+    enabled_.push_back({now, 0});
+    dmar::command_event all;
+    all.at = now;
+    all.context_done = spec::context_granularity::global;
+    all.iotlb_done = spec::iotlb_granularity::global;
+    invalidations_.push_back(all);
+  }
   /// Every requester there is: one may use what another one's walk has left behind.
   void knows(spec::source_id source) { sources_.insert(source.value()); }
 
@@ -58,6 +67,13 @@ public:
     }
   }
 
+  [[nodiscard]] bool enabled_at(engine::cycle when) const {
+    bool on = false;
+    for (const version& each : enabled_) {
+      if (each.from <= when) on = each.value != 0;
+    }
+    return on;
+  }
   /// May `access`, admitted at `admission`, whose look-up began at `start`, and now on its way to `host`, be
   /// there? TE counts as it was at the admission, everything else as it was at the look-up.
   [[nodiscard]] bool allows(const remap::dma_access& access, engine::cycle admission, engine::cycle start,
@@ -104,13 +120,6 @@ private:
     if (found != words_.end()) each_value(found->second, since, each);
   }
 
-  [[nodiscard]] bool enabled_at(engine::cycle when) const {
-    bool on = false;
-    for (const version& each : enabled_) {
-      if (each.from <= when) on = each.value != 0;
-    }
-    return on;
-  }
   [[nodiscard]] std::uint16_t domain_of(const context& from) const {
     return static_cast<std::uint16_t>(from.entry.domain_id() & (config_.caps.cap.domain_count() - 1));
   }

@@ -26,7 +26,7 @@ namespace vtd::test {
   caps.cap.set_sagaw(width < 5 ? 1U << width : 0x1f).set_sps(0xf).set_plmr(true).set_phmr(true);
   caps.cap.set_mgaw(width == 0 ? 30 : remap::page_tag::max_input_width);
   caps.ecap.set_dt(choice / 8 % 2 != 0 || choice / 128 % 2 != 0).set_dit(choice / 64 % 2 != 0);
-  caps.cap.set_cm(choice / 32 % 2 != 0);
+  caps.cap.set_cm(choice / 32 % 2 != 0).set_afl(choice / 64 % 2 == 0);
   caps.version = choice / 16 % 2 != 0 ? 0x20 : 0x10;
   return caps;
 }
@@ -93,6 +93,9 @@ struct program_result {
   std::uint64_t judged = 0;
   /// Translation requests that were answered.
   std::uint64_t answers = 0;
+  /// Of `judged` those while protected regions were in force; records in the advanced fault log.
+  std::uint64_t judged_with_regions = 0;
+  std::uint64_t log_writes = 0;
   dmar::unit_statistics statistics{};
 };
 
@@ -117,8 +120,9 @@ public:
       world_.judge_grants();
     }
     world_.finish();
-    return {world_.violation, world_.requests, world_.judged, world_.answers_judged,
-            world_.unit.statistics()};
+    return {
+        world_.violation,           world_.requests,          world_.judged,           world_.answers_judged,
+        world_.judged_with_regions, world_.log_writes_judged, world_.unit.statistics()};
   }
 
 private:
@@ -132,6 +136,7 @@ private:
   static constexpr std::uint64_t frames_of_disk = 0x9000000;
   static constexpr std::uint64_t other_frames = 0xa000000;
   static constexpr std::uint64_t status_word = 0x800000;
+  static constexpr std::uint64_t log_pages = 0x880000;
   static constexpr std::uint64_t interrupt_range = 0xfee00000;
   static constexpr std::uint64_t pages = 8;
   static constexpr std::size_t word_bytes = sizeof(std::uint64_t);
@@ -215,7 +220,7 @@ private:
   }
 
   void step() {
-    switch (input_.take(1) % 18) {
+    switch (input_.take(1) % 20) {
     case 0:
       return access_register();
     case 1:
@@ -254,6 +259,10 @@ private:
       return act_as_device();
     case 16:
       return pass_in_pieces();
+    case 17:
+      return protect_or_log();
+    case 18:
+      return reset();
     default:
       return world_.run_to(world_.wheel.now() + 1 + input_.take(1) % 128);
     }
@@ -283,6 +292,41 @@ private:
     const auto length = static_cast<std::uint32_t>(spec::page_size + input_.take(2) % (2 * spec::page_size));
     world_.begin_pass({who, by, remap::address_type::untranslated, where}, length);
     world_.pass_next(world_.passing() - 1);
+  }
+
+  // Protected regions over frames of the devices or elsewhere, on or off; and the fault log.
+  void protect_or_log() {
+    namespace reg = spec::reg;
+    const std::uint64_t what = input_.take(2);
+    const auto frames = [&](std::uint64_t which) { return frames_of_nic + (which << spec::level_shift(2)); };
+    switch (what & 3) {
+    case 0:
+      world_.write_register<reg::pmen>(0);
+      world_.write_register<reg::plmbase>(static_cast<std::uint32_t>(frames(what >> 2 & 7)));
+      world_.write_register<reg::plmlimit>(static_cast<std::uint32_t>(frames(what >> 5 & 7)));
+      world_.write_register<reg::phmbase>(frames(what >> 8 & 7));
+      return world_.write_register<reg::phmlimit>(frames(what >> 11 & 7));
+    case 1:
+      return world_.write_register<reg::pmen>((what & 4) != 0 ? reg::pmen::epm::mask : 0U);
+    default:
+      break;
+    }
+    if (!config_.caps.cap.afl()) return;
+    world_.write_register<reg::aflog>(log_pages | reg::aflog::fls::of(what >> 2 & 1));
+    const auto kept = world_.read_register<reg::gsts>() & (reg::gsts::tes::mask | reg::gsts::qies::mask);
+    world_.write_register<reg::gcmd>(kept | reg::gcmd::sfl::mask |
+                                     ((what & 8) != 0 ? reg::gcmd::eafl::mask : 0U));
+  }
+
+  // Of the platform; then, mostly, a driver starts again.
+  void reset() {
+    const std::uint64_t what = input_.take(1);
+    if ((what & 3) != 0) return;
+    world_.unit.reset((what & 4) != 0);
+    if ((what & 8) != 0) world_.run_to(world_.wheel.now() + (what >> 4));
+    if (what >= 0xf0) return;
+    world_.enable();
+    if (config_.caps.ecap.qi()) queue_.enable();
   }
 
   void request() {

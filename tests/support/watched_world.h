@@ -3,6 +3,7 @@
 
 #include "support/ats_devices.h"
 #include "support/reach_oracle.h"
+#include "support/region_oracle.h"
 #include "support/unit_world.h"
 #include "vtd/host/fault_plan.h"
 
@@ -26,7 +27,7 @@ enum class device_mood : std::uint8_t { prompt, late, silent, wrong };
 class watched_world final : public unit_world, private dmar::unit_observer {
 public:
   explicit watched_world(const dmar::unit_config& config)
-      : unit_world(config), oracle(unit.config()), plan(1) {
+      : unit_world(config), oracle(unit.config()), regions(unit.config(), unit.registers()), plan(1) {
     unit.set_observer(this);
   }
 
@@ -67,9 +68,9 @@ public:
     piece.length = spec::page_piece(access.address, length);
     const auto foreseen = unit.probe(piece, memory);
     const auto told = unit.probe_translation(piece, memory);
-    const std::uint64_t sequence = unit.enter(access.kind == remap::access_kind::write);
-    const auto way = unit.pass(piece, memory, now_ps());
-    unit.leave(sequence, now_ps());
+    const auto inside = unit.enter(access.kind == remap::access_kind::write);
+    const auto way = unit.pass(piece, inside, memory, now_ps());
+    unit.leave(inside, now_ps());
     using leads = dmar::pipeline::passage::way;
     const engine::cycle next = wheel.now() + 1;
     if (way.leads == leads::memory) {
@@ -100,6 +101,12 @@ public:
     piece.access = one->access;
     piece.access.address += one->done;
     piece.length = spec::page_piece(piece.access.address, one->length - one->done);
+    if (one->ended_by_reset) {
+      if (unit.inside(one->inside) || unit.leave(one->inside, now_ps()))
+        fail("a request at once outlived a reset");
+      passing_.erase(one);
+      return;
+    }
     if (!unit.inside(one->inside)) fail("a request at once was forgotten");
     const auto way = unit.pass(piece, one->inside, memory, now_ps());
     if (way.leads == leads::memory)
@@ -205,6 +212,17 @@ public:
     devices.answered(reinterpret_cast<std::uint64_t>(cookie), with);
     unit_world::answer(cookie, with);
   }
+  bool read_log(unsigned tag, std::uint64_t address) override {
+    if (!regions.in_log(address, sizeof(spec::fault_log_record))) fail("a fault record outside the log");
+    log_place_ = address;
+    return unit_world::read_log(tag, address);
+  }
+  bool write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) override {
+    ++log_writes_judged;
+    // The log may have moved since.
+    if (address != log_place_) fail("a fault record where none was found free");
+    return unit_world::write_log(tag, address, what);
+  }
   void invalidate_device(const spec::ats::invalidation_request& what) override {
     invalidations.emplace_back(wheel.now(), what);
     devices.invalidate(what);
@@ -235,6 +253,7 @@ public:
   }
 
   reach_oracle oracle;
+  region_oracle regions;
   host::fault_plan plan;
   ats_devices devices;
   device_mood mood = device_mood::prompt;
@@ -242,6 +261,8 @@ public:
   std::uint64_t requests = 0;
   std::uint64_t judged = 0;
   std::uint64_t answers_judged = 0;
+  std::uint64_t judged_with_regions = 0;
+  std::uint64_t log_writes_judged = 0;
 
 private:
   struct record {
@@ -261,6 +282,7 @@ private:
     std::uint32_t done = 0;
     engine::cycle admission = 0;
     dmar::pipeline::admission inside{};
+    bool ended_by_reset = false;
   };
   struct grant {
     remap::dma_access access;
@@ -306,9 +328,19 @@ private:
       break;
     }
   }
-  void on_reset(engine::cycle /*at*/) override { open_tags_ = 0; }
+  void on_reset(engine::cycle at) override {
+    open_tags_ = 0;
+    drains_.clear();
+    waits_.clear();
+    devices.reset();
+    oracle.reset(at);
+    regions.reset();
+    for (passing_request& each : passing_)
+      each.ended_by_reset = true;
+  }
   void on_command(const dmar::command_event& told) override {
     oracle.on_command(told);
+    regions.on_command(told);
     if (told.what == dmar::unit_command::queued_wait && told.step == dmar::command_step::begun) {
       // VT-d 6.5.2.8: it stands for all that is ahead of it; what is behind may begin, if it is no fence.
       if (open_tags_ != 0) fail("a wait did not wait for a device");
@@ -323,7 +355,7 @@ private:
         fail("request " + std::to_string(id) + " outlived the drain of a command that ended");
     }
     for (const passing_request& each : passing_) {
-      if (each.admission >= promised.effective) continue;
+      if (each.admission >= promised.effective || each.ended_by_reset) continue;
       if (each.access.kind == remap::access_kind::write ? promised.writes : promised.reads)
         fail("a request at once outlived the drain of a command that ended");
     }
@@ -406,6 +438,9 @@ private:
     }
     if (spec::in_interrupt_range(host) || spec::in_interrupt_range(host + length - 1))
       fail("data into the interrupt range");
+    if (!regions.allows(access, oracle.enabled_at(admission), admission, host, length))
+      fail(to_string(access.source) + " reached protected memory at " + std::to_string(host));
+    judged_with_regions += regions.in_force() ? 1U : 0U;
     if (!oracle.allows(access, admission, start, host)) {
       fail(to_string(access.source) + " reached " + std::to_string(host) + " from " +
            std::to_string(access.address) + " without a mapping that allows it");
@@ -440,6 +475,8 @@ private:
   // Of requests to devices: open as the unit says; how often devices completed one of this tag.
   std::uint32_t open_tags_ = 0;
   std::array<std::uint64_t, spec::ats::tags> completions_{};
+  // Of the advanced fault log: the place that was read last.
+  std::uint64_t log_place_ = 0;
   // The number that the unit gave to a request.
   std::map<std::uint64_t, std::uint64_t> cookies_;
   std::uint64_t last_number_ = 0;
