@@ -60,21 +60,7 @@ public:
   std::vector<moment> forwards;
   std::vector<moment> responses;
 
-  /// How often what is hard to foresee happened.
-  struct {
-    unsigned joined = 0;
-    unsigned waited_for_walker = 0;
-    unsigned poisoned = 0;
-    unsigned waited_for_slot = 0;
-    unsigned drained = 0;
-    unsigned further_pieces = 0;
-    unsigned found_by_walk = 0;
-    unsigned forbidden = 0;
-    unsigned commands = 0;
-    unsigned messages = 0;
-    unsigned protected_memory = 0;
-    unsigned absent = 0;
-  } counts;
+  naive_counts counts;
 
   /// The order before must have ended.
   void orders(order what) {

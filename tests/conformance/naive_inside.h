@@ -68,4 +68,20 @@ struct naive_command_under_way {
   std::vector<std::uint64_t> before;
 };
 
+/// How often what is hard to foresee happened.
+struct naive_counts {
+  unsigned joined = 0;
+  unsigned waited_for_walker = 0;
+  unsigned poisoned = 0;
+  unsigned waited_for_slot = 0;
+  unsigned drained = 0;
+  unsigned further_pieces = 0;
+  unsigned found_by_walk = 0;
+  unsigned forbidden = 0;
+  unsigned commands = 0;
+  unsigned messages = 0;
+  unsigned protected_memory = 0;
+  unsigned absent = 0;
+};
+
 } // namespace vtd::test
