@@ -44,7 +44,50 @@ constexpr std::uint32_t iedata_at = 0xa4;
 constexpr std::uint32_t ieaddr_at = 0xa8;
 constexpr std::uint32_t iqercd_at = 0xb0;
 
+// --- VER (VT-d 10.4.1)
+
+TEST(register_fields, ver_reads_as_the_part_has_it_and_its_major_number_counts) {
+  struct part {
+    unsigned version = 0;
+    bool drains_unasked = false;
+  };
+  for (const part& each : {part{0x10, false}, {0x1f, false}, {0x20, true}, {0x25, true}, {0x31, true}}) {
+    remap::capabilities caps = plain_part();
+    caps.version = each.version;
+    by_offset s(caps);
+    EXPECT_EQ(s.at(0x00, 4), each.version);
+    s.enable();
+    s.hold_answers = true;
+    s.offer(1, nic, remap::access_kind::write, iova);
+    s.settle();
+    ASSERT_EQ(s.held.size(), 1U);
+    s.put(0x108, 8, std::uint64_t{1} << 63 | std::uint64_t{1} << 60);
+    EXPECT_EQ(s.at(0x108, 8) >> 63 != 0, each.drains_unasked) << std::hex << each.version;
+    s.unit.answered(s.held[0], true, s.now_ps());
+    s.settle();
+    EXPECT_EQ(s.at(0x108, 8) >> 63, 0U);
+  }
+}
+
 // --- GSTS (VT-d 10.4.5)
+
+TEST(register_fields, a_root_table_that_is_taken_over_shows_and_one_on_its_way_does_not) {
+  by_offset s(plain_part());
+  const auto write_command = [&](std::uint32_t value) {
+    s.unit.write_register(gcmd_at, 4, value, s.now_ps());
+  };
+  s.put(0x20, 8, s.tables.root());
+  EXPECT_EQ(s.at(gsts_at, 4), 0U);
+  s.put(gcmd_at, 4, 0x40000000); // SRTP
+  EXPECT_EQ(s.at(gsts_at, 4), 0x40000000U) << "RTPS";
+  s.put(gcmd_at, 4, 0x80000000); // TE
+  EXPECT_EQ(s.at(gsts_at, 4), 0xc0000000U) << "TES, too";
+  write_command(0xc0000000);
+  s.run_to(s.wheel.now() + 2);
+  EXPECT_EQ(s.at(gsts_at, 4), 0x80000000U) << "the next one is on its way";
+  s.settle();
+  EXPECT_EQ(s.at(gsts_at, 4), 0xc0000000U);
+}
 
 TEST(register_fields, the_log_that_is_taken_over_and_the_log_that_is_on_have_a_status_bit_each) {
   remap::capabilities caps = plain_part();
@@ -143,6 +186,25 @@ TEST(register_fields, ih_of_iva_keeps_the_entries_above_the_leaf) {
   }
 }
 
+// --- FSTS (VT-d 10.4.9)
+
+TEST(register_fields, ppf_says_whether_any_record_holds_a_fault) {
+  remap::capabilities caps = plain_part();
+  caps.cap.set_nfr(1);
+  by_offset s(caps);
+  s.enable();
+  EXPECT_EQ(s.at(0x34, 4), 0U);
+  s.read(nic, 0);
+  EXPECT_EQ(s.at(0x34, 4), 0x2U) << "PPF, and FRI 0";
+  s.read(nic, 0x1000);
+  EXPECT_EQ(s.at(0x34, 4), 0x2U) << "FRI is that of the first";
+  constexpr std::uint32_t f = 0x80000000;
+  s.put(0x20c, 4, f);
+  EXPECT_EQ(s.at(0x34, 4) & 0x2, 0x2U) << "the second record is still there";
+  s.put(0x21c, 4, f);
+  EXPECT_EQ(s.at(0x34, 4) & 0x2, 0U);
+}
+
 // --- Messages of events (VT-d 7.4, 10.4.11, 10.4.12, 10.4.26, 10.4.27)
 
 struct message_case {
@@ -191,6 +253,31 @@ TEST(register_fields, the_message_of_a_wait_is_written_where_ieaddr_says_and_is_
 }
 
 // --- Queue (VT-d 6.5.2, 10.4.29)
+
+// VT-d 10.4.21.
+TEST(register_fields, iqh_goes_on_by_16_bytes_stays_at_what_is_wrong_and_begins_again_behind_the_last) {
+  remap::capabilities caps = plain_part();
+  caps.ecap.set_qi(true);
+  by_offset s(caps);
+  queue_driver queue(s);
+  queue.enable();
+  constexpr std::uint32_t iqh_at = 0x80;
+  EXPECT_EQ(s.at(iqh_at, 8), 0U);
+  queue.run(all_pages());
+  EXPECT_EQ(s.at(iqh_at, 8), 0x10U);
+  queue.run(all_contexts(), spec::invalidation_descriptor{}, all_pages());
+  EXPECT_EQ(s.at(iqh_at, 8), 0x20U) << "type 0";
+  queue.put(0x20, all_pages());
+  queue.clear_error();
+  s.settle();
+  EXPECT_EQ(s.at(iqh_at, 8), 0x40U);
+  for (unsigned place = 4; place < 255; ++place)
+    queue.push(all_pages());
+  queue.run();
+  EXPECT_EQ(s.at(iqh_at, 8), 0xff0U) << "the last of 256";
+  queue.run(all_pages());
+  EXPECT_EQ(s.at(iqh_at, 8), 0U);
+}
 
 TEST(register_fields, iqei_has_its_number_for_each_cause) {
   struct mistake {
