@@ -69,7 +69,7 @@ struct scene : unit_world {
         EXPECT_EQ(way.leads, dmar::pipeline::passage::way::memory);
         now = way.no_snoop;
       }
-      if (seen) EXPECT_EQ(*seen, now) << "turn " << turn;
+      EXPECT_EQ(seen.value_or(now), now) << "turn " << turn;
       seen = now;
     }
     return *seen;

@@ -67,9 +67,9 @@ public:
     piece.length = spec::page_piece(access.address, length);
     const auto foreseen = unit.probe(piece, memory);
     const auto told = unit.probe_translation(piece, memory);
-    const std::uint64_t sequence = unit.enter(access.kind == remap::access_kind::write);
-    const auto way = unit.pass(piece, memory, now_ps());
-    unit.leave(sequence, now_ps());
+    const auto inside = unit.enter(access.kind == remap::access_kind::write);
+    const auto way = unit.pass(piece, inside, memory, now_ps());
+    unit.leave(inside, now_ps());
     using leads = dmar::pipeline::passage::way;
     const engine::cycle next = wheel.now() + 1;
     if (way.leads == leads::memory) {
