@@ -281,7 +281,7 @@ private:
     const std::uint64_t what = input_.take(1);
     constexpr std::size_t most_at_once = 3;
     if (world_.passing() != 0 && ((what & 3) != 0 || world_.passing() == most_at_once)) {
-      if ((what & 0xc) == 0) world_.set_translation((what >> 4 & 1) != 0);
+      if ((what & 0xc) == 0) world_.set_translation((what >> 4 & 3) != 0);
       return world_.pass_next(what >> 5);
     }
     // Mostly on.
