@@ -83,7 +83,9 @@ struct naive_walk {
       // 9.8: what is reserved in it.
       bool wrong = haw < 52 && any(entry, 51, haw);
       if (leaf) {
-        wrong = wrong || (bit(entry, 11) && !caps.ecap.sc()) || (bit(entry, 62) && !caps.ecap.dt());
+        // TM: with device-TLBs, until revision 3 took it back.
+        const bool has_tm = caps.ecap.dt() && caps.version < 0x30;
+        wrong = wrong || (bit(entry, 11) && !caps.ecap.sc()) || (bit(entry, 62) && !has_tm);
         if (level > 1)
           wrong = wrong || level > 5 || !bit(caps.cap.sps(), level - 2) ||
                   any(entry, std::min(shift - 1, 51U), 12);
