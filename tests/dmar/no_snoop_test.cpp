@@ -45,11 +45,12 @@ struct scene : unit_world {
     out.no_snoop = no_snoop;
     return out;
   }
-  /// The attribute with which a request goes to memory, on both ways, as a miss and as a hit.
+  /// The attribute with which a request goes to memory, on both ways, as a miss and as a hit (the hot one
+  /// last).
   [[nodiscard]] bool leaves_unsnooped(std::uint64_t address, bool no_snoop,
                                       address_type type = address_type::untranslated) {
     std::optional<bool> seen;
-    for (unsigned turn = 0; turn < 4; ++turn) {
+    for (unsigned turn = 0; turn < 6; ++turn) {
       const dmar::request what = request(address, no_snoop, type);
       if (turn == 2) {
         invalidate_iotlb_global();
