@@ -42,10 +42,10 @@ unsigned checked_ports(const unit_config& config) {
 }
 } // namespace
 
-pipeline::pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
-                   fault_sink& faults, unit_ports& ports)
-    : config_(config), translator_(translator), state_(state), faults_(faults), outside_(ports),
-      slots_(config.timing.requests), walkers_(checked_walkers(config)),
+pipeline::pipeline(const unit_config& config, const engine::clock& timebase, remap::translator& translator,
+                   const unit_state& state, fault_sink& faults, unit_ports& ports)
+    : config_(config), timebase_(timebase), translator_(translator), state_(state), faults_(faults),
+      outside_(ports), slots_(config.timing.requests), walkers_(checked_walkers(config)),
       ports_(config.ports, port_state{config.timing.requests}), port_count_(checked_ports(config)),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
@@ -404,8 +404,7 @@ bool pipeline::leave_early(std::uint64_t sequence) {
   return false;
 }
 
-pipeline::passage pipeline::pass(const request& piece, bool enabled, remap::memory_port& memory,
-                                 const engine::clock& timebase, cycle now) {
+pipeline::passage pipeline::pass(const request& piece, bool enabled, remap::memory_port& memory, cycle now) {
   // Nearly every request: nothing in it to decide but what a hit decides.
   if (remap::translation result; observer_ == nullptr && !piece.no_snoop &&
                                  lane_of(piece.access, piece, piece.length, enabled) == lane::translate &&
@@ -416,11 +415,11 @@ pipeline::passage pipeline::pass(const request& piece, bool enabled, remap::memo
     return {passage::way::memory, result.address, latency.context_lookup + latency.iotlb_lookup, false,
             false};
   }
-  return pass_any(piece, enabled, memory, timebase, now);
+  return pass_any(piece, enabled, memory, now);
 }
 
 pipeline::passage pipeline::pass_any(const request& piece, bool enabled, remap::memory_port& memory,
-                                     const engine::clock& timebase, cycle now) {
+                                     cycle now) {
   passage out;
   out.address = piece.access.address;
   out.no_snoop = piece.no_snoop;
@@ -446,7 +445,7 @@ pipeline::passage pipeline::pass_any(const request& piece, bool enabled, remap::
   remap::translation_cost cost;
   const std::uint64_t resets = resets_;
   remap::translation result =
-      translator_.translate(piece.access, {state_.root_table, memory, timebase, now}, cost);
+      translator_.translate(piece.access, {state_.root_table, memory, timebase_, now}, cost);
   // Memory waited, and an invalidation overtook the walk: it begins anew, as one does cycle by cycle.
   while (cost.overtaken)
     [[unlikely]] {
@@ -462,7 +461,7 @@ pipeline::passage pipeline::pass_any(const request& piece, bool enabled, remap::
       const remap::translation_cost before = std::exchange(cost, {});
       ++statistics_.poisoned;
       result = translator_.translate(piece.access,
-                                     {state_.root_table, memory, timebase, now + before.read_cycles}, cost);
+                                     {state_.root_table, memory, timebase_, now + before.read_cycles}, cost);
       cost.structure_lookups += before.structure_lookups;
       cost.table_reads += before.table_reads;
       cost.read_cycles += before.read_cycles;

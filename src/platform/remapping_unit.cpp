@@ -175,7 +175,7 @@ unsigned remapping_unit::debug_registers(tlm::tlm_generic_payload& trans) {
 // --- Upstream: what all ways have in common
 
 [[gnu::always_inline]] inline dmar::request
-remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const {
+remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans, bool* special) const {
   dmar::request out;
   out.access.source = ports_[port].default_source;
   out.access.address = trans.get_address();
@@ -187,6 +187,8 @@ remapping_unit::request_of(unsigned port, tlm::tlm_generic_payload& trans) const
     out.access.type = carried->type;
     out.no_snoop = carried->no_snoop;
     if (carried->zero_length_read && trans.is_read()) out.access.kind = remap::access_kind::zero_length_read;
+    if (special != nullptr)
+      *special = carried->no_snoop || out.access.kind == remap::access_kind::zero_length_read;
   }
   out.cookie = &trans;
   return out;
@@ -299,18 +301,24 @@ struct remapping_unit::blocking_request {
   sc_core::sc_time& delay;
   dmar::request request;
   std::uint64_t address;
+  // A zero-length read, or one with No Snoop: it may have to go on in a transaction of the unit's.
+  bool special;
   dmar::pipeline::admission admission;
   // The present time of the kernel, and that of the request.
   picoseconds now;
   picoseconds time;
 };
 
+namespace {
+bool goes_as_it_is(const dmar::request& what, const dmar::unit::passage& way) {
+  return what.access.kind != remap::access_kind::zero_length_read && way.no_snoop == what.no_snoop;
+}
+} // namespace
+
 // One piece that lies in one page, `bytes` from `offset` on. False: the request ends with it.
 [[gnu::always_inline]] inline bool remapping_unit::pass_piece(blocking_request& whole, std::uint32_t offset,
                                                               std::uint32_t bytes) {
   tlm::tlm_generic_payload& trans = whole.trans;
-  const bool as_it_is =
-      bytes == trans.get_data_length() && whole.request.access.kind != remap::access_kind::zero_length_read;
   whole.request.access.address = whole.address + offset;
   whole.request.length = bytes;
   const dmar::unit::passage way = hardware_.pass(whole.request, whole.admission, *table_memory_, whole.time);
@@ -329,7 +337,7 @@ struct remapping_unit::blocking_request {
     return false;
   }
   downstream_socket& socket = way.leads == dmar::pipeline::passage::way::interrupt ? interrupts : memory;
-  if (as_it_is && way.no_snoop == whole.request.no_snoop) [[likely]] {
+  if (bytes == trans.get_data_length() && (!whole.special || goes_as_it_is(whole.request, way))) [[likely]] {
     trans.set_address(way.address);
     socket->b_transport(trans, whole.delay);
     trans.set_address(whole.address);
@@ -363,10 +371,12 @@ void remapping_unit::transport(int port, tlm::tlm_generic_payload& trans, sc_cor
   if (!check(trans, delay)) return;
   const picoseconds now = now_ps();
   wheel_.catch_up(now);
+  bool special = false;
   blocking_request whole{trans,
                          delay,
-                         request_of(static_cast<unsigned>(port), trans),
+                         request_of(static_cast<unsigned>(port), trans, &special),
                          trans.get_address(),
+                         special,
                          hardware_.enter(trans.is_write()),
                          now,
                          now + to_ps(delay)};

@@ -25,7 +25,7 @@ remap::capabilities part(bool snoop_control) {
 }
 
 struct scene : unit_world {
-  explicit scene(bool snoop_control, spec::translation_type type = spec::translation_type::with_device_tlb)
+  explicit scene(bool snoop_control, spec::translation_type type = spec::translation_type::untranslated_only)
       : unit_world(part(snoop_control)) {
     tables.attach(nic, 3, 3, type);
     if (type == spec::translation_type::pass_through) return;
@@ -105,7 +105,7 @@ TEST(no_snoop, counts_for_what_no_page_translates) {
   scene passing(true, spec::translation_type::pass_through);
   passing.enable();
   EXPECT_TRUE(passing.leaves_unsnooped(iova, true));
-  scene translated(true);
+  scene translated(true, spec::translation_type::with_device_tlb);
   translated.force_snooping(iova);
   translated.enable();
   EXPECT_TRUE(translated.leaves_unsnooped(frame, true, address_type::translated))

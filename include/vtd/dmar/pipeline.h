@@ -26,8 +26,8 @@ namespace vtd::dmar {
 /// each.
 class pipeline {
 public:
-  pipeline(const unit_config& config, remap::translator& translator, const unit_state& state,
-           fault_sink& faults, unit_ports& ports);
+  pipeline(const unit_config& config, const engine::clock& timebase, remap::translator& translator,
+           const unit_state& state, fault_sink& faults, unit_ports& ports);
 
   // From outside, between two steps; `seen` is the edge at which the unit sees it.
 
@@ -107,8 +107,7 @@ public:
     bool no_snoop = false;
   };
   /// `enabled`: as at the admission of the request.
-  passage pass(const request& piece, bool enabled, remap::memory_port& memory, const engine::clock& timebase,
-               engine::cycle now);
+  passage pass(const request& piece, bool enabled, remap::memory_port& memory, engine::cycle now);
 
   /// Null: nobody watches.
   void set_observer(unit_observer* observer) { observer_ = observer; }
@@ -152,8 +151,7 @@ private:
   [[nodiscard]] engine::cycle next_work(engine::cycle now) const;
 
   bool leave_early(std::uint64_t sequence);
-  passage pass_any(const request& piece, bool enabled, remap::memory_port& memory,
-                   const engine::clock& timebase, engine::cycle now);
+  passage pass_any(const request& piece, bool enabled, remap::memory_port& memory, engine::cycle now);
   static constexpr std::uint32_t nobody = ~std::uint32_t{0};
 
   enum class stage : std::uint8_t {
@@ -300,6 +298,7 @@ private:
                             const remap::translation* result, const remap::translation_cost* cost) const;
 
   const unit_config& config_;
+  const engine::clock& timebase_;
   remap::translator& translator_;
   const unit_state& state_;
   fault_sink& faults_;

@@ -87,7 +87,7 @@ public:
   passage pass(const request& piece, const pipeline::admission& whole, remap::memory_port& memory,
                engine::picoseconds now) {
     const engine::cycle at = seen(now);
-    const pipeline::passage way = pipeline_.pass(piece, whole.enabled, memory, timebase_, at);
+    const pipeline::passage way = pipeline_.pass(piece, whole.enabled, memory, at);
     return {way.leads, way.address, timebase_.time_of(at + way.cycles), way.read_tables, way.no_snoop};
   }
   /// A request of one piece that is over when this returns.
@@ -101,10 +101,9 @@ public:
   [[nodiscard]] bool inside(const pipeline::admission& which) const { return pipeline_.inside(which); }
   /// False: a reset has ended the request before; it failed.
   bool leave(const pipeline::admission& which, engine::picoseconds now) {
-    const bool was_inside = pipeline_.leave(which);
     // Somebody may be waiting for this one.
     if (commands_.drains() || queue_.drains()) wake_for(seen(now));
-    return was_inside;
+    return pipeline_.leave(which);
   }
   [[nodiscard]] bool has_work_in_flight() const { return !pipeline_.idle(); }
   void count_request(std::uint32_t bytes) {

@@ -134,7 +134,9 @@ private:
   void before_end_of_elaboration() override;
   void end_of_elaboration() override;
   void on_reset();
-  [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans) const;
+  // `special`: see `blocking_request`.
+  [[nodiscard]] dmar::request request_of(unsigned port, tlm::tlm_generic_payload& trans,
+                                         bool* special = nullptr) const;
   bool check(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
   [[gnu::cold]] void take_message(tlm::tlm_generic_payload& trans, const sc_core::sc_time& delay);
   tlm::tlm_sync_enum message_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
