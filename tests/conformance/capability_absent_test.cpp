@@ -85,10 +85,10 @@ TEST(capability_bits, what_is_not_built_is_masked_and_behaves_as_absent) {
     spec::second_level_entry transient;
     transient.set_read(true).set_address(random_world::frame).set_transient_mapping(true);
     w.memory.store(leaf, transient.value);
-    if (!dt || w.caps().major_version() < 3) {
-      EXPECT_EQ(w.ask_read(nic, later + spec::page_size),
-                dt ? w.to(random_world::frame) : w.fault(fault_condition::lsl_2));
-    }
+    // TM is reserved again since version 3.
+    EXPECT_EQ(w.ask_read(nic, later + spec::page_size), dt && w.caps().major_version() < 3
+                                                            ? w.to(random_world::frame)
+                                                            : w.fault(fault_condition::lsl_2));
     // SMTS, ECS: the mode of translation cannot be written, the upper half of a root entry is reserved.
     EXPECT_EQ(reg::rtaddr::ttm::get(w.read_register<reg::rtaddr>()), 0U);
     return w.cap().value;

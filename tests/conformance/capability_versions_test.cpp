@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules that go by the version of a part (VER_REG, VT-d 10.4.1) over random parts of versions 1 to 4, and the
+// Rules that go by the version of a part (VER_REG, VT-d 10.4.1) over random parts of versions 1 to 7, and the
 // coherence of walks (ECAP.C, VT-d 10.4.3), which takes a platform to be seen.
 
 #include "conformance/random_part.h"
@@ -89,6 +89,27 @@ TEST(capability_bits, ver_says_whether_the_cause_of_a_queue_error_is_told) {
         return version;
       },
       [](remap::capabilities& caps) { caps.ecap.set_qi(true); });
+}
+
+// Since version 6 the queue alone invalidates (VT-d 10.4.7, 10.4.8).
+TEST(capability_bits, ver_says_whether_registers_can_invalidate) {
+  over_random_parts(
+      [](random_world& w) -> std::uint64_t {
+        const bool can = w.caps().major_version() < 6;
+        const std::uint64_t iova = w.some_page();
+        cache_two_pages(w, iova, iova + spec::page_size);
+        w.invalidate_iotlb_domain(random_world::domain);
+        w.settle();
+        EXPECT_EQ(reg::iotlb::iaig::get(w.read_register<reg::iotlb>()), can ? 2U : 0U);
+        EXPECT_EQ(reg::iotlb::ivt::get(w.read_register<reg::iotlb>()), 0U);
+        EXPECT_EQ(w.ask_read(nic, iova), w.to(can ? random_world::other_frame : random_world::frame));
+        w.invalidate_contexts_global();
+        w.settle();
+        EXPECT_EQ(reg::ccmd::caig::get(w.read_register<reg::ccmd>()), can ? 1U : 0U);
+        EXPECT_EQ(reg::ccmd::icc::get(w.read_register<reg::ccmd>()), 0U);
+        return can;
+      },
+      [](remap::capabilities& caps) { caps.version += 0x30; });
 }
 
 // A leaf that the CPU has stored and not flushed.
