@@ -142,7 +142,7 @@ TEST(capability_bits, niu_is_read_as_the_part_has_it_and_changes_nothing) {
       },
       [](remap::capabilities& caps) {
         caps.version = spec::rev_1_0;
-        caps.ecap.set_niu(static_cast<unsigned>(caps.ecap.iro() * 37 + caps.cap.mamv()) & 0xff);
+        caps.ecap.set_niu((caps.ecap.iro() * 37 + caps.cap.mamv()) & 0xff);
         caps.ecap = models::advertised(caps.ecap, nullptr, spec::rev_1_1);
       });
 }

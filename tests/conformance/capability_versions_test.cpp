@@ -18,7 +18,6 @@ namespace {
 
 namespace reg = spec::reg;
 using remap::access_kind;
-using spec::fault_condition;
 
 TEST(capability_bits, ver_says_whether_an_invalidation_drains_unasked) {
   over_random_parts([](random_world& w) -> std::uint64_t {
