@@ -14,10 +14,7 @@ namespace vtd::test {
 namespace {
 
 using command_tests::domain;
-using command_tests::frame;
 using command_tests::iova;
-using command_tests::other_frame;
-namespace reg = spec::reg;
 
 /// Registers by their offset and number, as software without any declaration would.
 struct by_offset : command_tests::scene {
