@@ -352,7 +352,7 @@ TEST(queue_errors, a_descriptor_is_taken_from_the_first_answer_to_its_read) {
 TEST(queue_errors, a_wait_whose_place_software_has_used_again_is_lost_and_nothing_is_done_twice) {
   // The status write is answered after the queue has gone round; to stand at the wait again would be to stand
   // at IQT, or to do other descriptors for it.
-  for (const std::uint64_t behind : {254U, 255U}) {
+  for (const std::uint64_t behind : {254U, 257U}) {
     scene s;
     s.hold_answers = true;
     s.queue.push(status_wait(status_word, 1));
@@ -379,12 +379,14 @@ TEST(queue_errors, a_wait_whose_place_software_has_used_again_is_lost_and_nothin
     s.unit.status_answered(s.held_status[0], false, s.now_ps());
     s.settle();
     EXPECT_TRUE(s.queue.failed());
-    const bool round = behind == 255;
+    const bool round = behind == 257;
     EXPECT_EQ(s.queue.head(), round ? head : 0U);
+    const std::uint64_t done = s.unit.statistics().descriptors;
     s.hold_answers = false;
     s.queue.clear_error();
     s.settle();
     EXPECT_EQ(s.status_writes.size(), round ? 1U : 2U) << "it is done again, or not at all";
+    EXPECT_EQ(s.unit.statistics().descriptors - done, round ? 0U : behind + 1) << "nor what stands there now";
     s.queue.run(status_wait(status_word, 2));
     EXPECT_EQ(s.status(), 2U) << "the queue goes on";
   }
