@@ -392,5 +392,48 @@ TEST(queue_errors, a_wait_whose_place_software_has_used_again_is_lost_and_nothin
   }
 }
 
+TEST(queue_errors, a_wait_whose_place_is_behind_the_tail_again_is_lost_and_nothing_is_left_out) {
+  scene s;
+  s.hold_answers = true;
+  s.queue.submit(status_wait(status_word, 1));
+  s.settle();
+  const auto feed = [&s] {
+    const auto [tag, words] = s.held_descriptors.back();
+    s.held_descriptors.pop_back();
+    s.unit.descriptor_answered(tag, true, words, s.now_ps());
+    s.settle();
+  };
+  feed();
+  for (unsigned n = 0; n < 100; ++n) {
+    s.queue.submit(all_contexts());
+    s.settle();
+    feed();
+  }
+  // The tail goes round and past the wait, while the head stands.
+  for (unsigned n = 0; n < 200; ++n)
+    s.queue.push(all_contexts());
+  s.queue.ring();
+  s.settle();
+  const std::uint64_t head = s.queue.head();
+  ASSERT_LT(s.queue.tail(), head);
+  s.unit.status_answered(s.held_status[0], false, s.now_ps());
+  s.settle();
+  EXPECT_TRUE(s.queue.failed());
+  EXPECT_EQ(s.queue.head(), head);
+  s.hold_answers = false;
+  const std::uint64_t done = s.unit.statistics().descriptors;
+  s.held_descriptors.clear();
+  s.queue.clear_error();
+  s.settle();
+  // The one whose read is still out is answered now.
+  if (s.queue.head() == head && !s.descriptor_reads.empty()) {
+    s.unit.descriptor_answered(static_cast<unsigned>(s.descriptor_reads.back().id), true,
+                               {all_contexts().lo, all_contexts().hi, 0, 0}, s.now_ps());
+    s.settle();
+  }
+  EXPECT_EQ(s.unit.statistics().descriptors - done, 200U);
+  EXPECT_EQ(s.queue.head(), s.queue.tail());
+}
+
 } // namespace
 } // namespace vtd::test
