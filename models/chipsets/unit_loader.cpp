@@ -4,6 +4,7 @@
 #include "board_parts.h"
 
 #include "vtd/dmar/register_file.h"
+#include "vtd/dmar/register_places.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/spec/registers.h"
 
@@ -55,41 +56,13 @@ std::string hex(std::uint64_t value) {
   return out.str();
 }
 
-// Bytes from the base of a unit's block.
-struct place {
-  std::uint64_t first = 0;
-  std::uint64_t bytes = 0;
-  [[nodiscard]] bool overlaps(const place& other) const {
-    return first < other.first + other.bytes && other.first < first + bytes;
-  }
-};
-std::string to_string(const place& at) { return hex(at.first) + " to " + hex(at.first + at.bytes - 1); }
-
 // FRO and IRO say where registers stand: not where others do (VT-d 10.4.2, 10.4.3).
 void check_register_places(const unit_description& unit, const json_node& node) {
-  const spec::cap cap{unit.cap.value};
-  const spec::ecap ecap{unit.ecap.value};
-  const place faults{cap.fault_record_offset(), std::uint64_t{16} * cap.fault_records()};
-  const place iotlb{ecap.iotlb_offset(), 16};
+  const auto conflict = dmar::find_register_conflict(spec::cap{unit.cap.value}, spec::ecap{unit.ecap.value},
+                                                     static_cast<spec::spec_revision>(unit.revision.value));
+  if (!conflict) return;
   json_object o(node);
-  const auto reject = [&](std::string_view key, const std::string& what, const place& at,
-                          std::string_view other, const place& taken) {
-    o.at(key).plain().reject(what + ", at " + to_string(at) +
-                             " of the block, where no other register stands: " + std::string(other) + " at " +
-                             to_string(taken));
-  };
-  const std::string records = "CAP.FRO and CAP.NFR that put the fault records";
-  const std::string invalidation = "ECAP.IRO that puts IVA_REG and IOTLB_REG";
-  for (const spec::register_layout& layout : reg::all_registers()) {
-    if (layout.base != spec::register_base::block ||
-        !layout.exists_in(static_cast<spec::spec_revision>(unit.revision.value), cap.value, ecap.value)) {
-      continue;
-    }
-    const place taken{layout.offset, layout.size_bits / 8};
-    if (faults.overlaps(taken)) reject("cap", records, faults, layout.name, taken);
-    if (iotlb.overlaps(taken)) reject("ecap", invalidation, iotlb, layout.name, taken);
-  }
-  if (faults.overlaps(iotlb)) reject("cap", records, faults, "IVA_REG and IOTLB_REG", iotlb);
+  o.at(conflict->by_ecap ? "ecap" : "cap").plain().reject(to_string(*conflict));
 }
 
 } // namespace

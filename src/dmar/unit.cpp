@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/dmar/unit.h"
 
+#include "vtd/dmar/register_places.h"
+
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace vtd::dmar {
@@ -10,9 +13,19 @@ namespace reg = spec::reg;
 using engine::cycle;
 using engine::picoseconds;
 
+namespace {
+const remap::capabilities& checked_capabilities(const unit_config& config) {
+  const remap::capabilities& caps = config.caps;
+  const auto conflict =
+      find_register_conflict(caps.cap, caps.ecap, reg::newest_revision(caps.version, caps.ecap));
+  if (conflict) throw std::invalid_argument(config.name + ": expected " + to_string(*conflict));
+  return caps;
+}
+} // namespace
+
 unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
     : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()),
-      registers_(config_.caps, config_.protected_region_shift),
+      registers_(checked_capabilities(config_), config_.protected_region_shift),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()),
       pipeline_(config_, timebase_, translator_, state_, *this, ports),

@@ -2,6 +2,7 @@
 // Our unit against QEMU's. Skipped with a reason where there is no QEMU.
 
 #include "vtdsim/differential/compare.h"
+#include "vtdsim/differential/interruption.h"
 #include "vtdsim/differential/table_writer.h"
 #include "vtdsim/differential/verb.h"
 
@@ -12,10 +13,13 @@
 
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -67,6 +71,34 @@ TEST(qemu, a_difference_that_nobody_explains_is_made_small_and_fails) {
   EXPECT_EQ(found["variant"], "narrow");
   ASSERT_EQ(found["steps"].size(), 1U) << got.text;
   EXPECT_EQ(found["steps"][0].get<std::string>().rfind("write 0x3c 8", 0), 0U);
+}
+
+TEST(qemu, a_series_that_is_interrupted_tells_what_it_has_seen_and_fails) {
+  // A signal ends the process by default: here it waits, also for the thread that sends it.
+  const interruption held;
+  const std::jthread sender([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    ::kill(::getpid(), SIGINT);
+  });
+  options what;
+  what.programs = 1'000'000;
+  what.seed = 20;
+  const report got = run(what);
+  const auto document = nlohmann::json::parse(got.json);
+  SKIP_IF_IT_WAS(document);
+  EXPECT_EQ(got.status, 1) << got.text;
+  EXPECT_EQ(document["stopped"], true);
+  EXPECT_LT(document["programs"], what.programs);
+  EXPECT_TRUE(document["divergences"].empty());
+  EXPECT_NE(got.text.find("stopped before the end"), std::string::npos) << got.text;
+}
+
+TEST(interruption, holds_a_signal_back_until_it_is_asked_for) {
+  const interruption signals;
+  EXPECT_FALSE(signals.came());
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_TRUE(signals.came());
+  EXPECT_FALSE(signals.came());
 }
 
 /// A program by hand: tables by helpers, one device in one domain, and what the deviations need.

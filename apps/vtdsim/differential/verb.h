@@ -28,7 +28,7 @@ struct options {
 
 /// A finished run.
 struct report {
-  /// Exit status: 1 when there is an unexplained difference.
+  /// Exit status: 1 when there is an unexplained difference, or the run was stopped before its end.
   int status = 0;
   std::string json;
   std::string text;

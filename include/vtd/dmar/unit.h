@@ -29,7 +29,8 @@ namespace vtd::dmar {
 /// unit lets the wheel catch up with that time; register accesses alone may lie ahead of it.
 class unit final : private engine::component, private fault_sink {
 public:
-  /// Throws std::invalid_argument when a cache or a resource cannot be built as configured.
+  /// Throws std::invalid_argument when a cache or a resource cannot be built as configured, or a capability
+  /// puts registers where others stand.
   unit(engine::wheel& wheel, unit_config config, unit_ports& ports);
 
   [[nodiscard]] const unit_config& config() const { return config_; }
