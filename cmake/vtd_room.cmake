@@ -74,8 +74,9 @@ function(vtd_room_library room)
     target_link_libraries(${target} ${scope} ${VTD_PACKAGE_${package}})
   endforeach()
   if(room STREQUAL "models")
-    # Where data is looked for last, after the option and VTD_DATA_DIR.
-    target_compile_definitions(${target} PRIVATE VTD_BUILD_DATA_DIR="${PROJECT_SOURCE_DIR}/models"
-      VTD_INSTALL_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/vtd")
+    # Where data is looked for last (the install prefix, then the source tree): after the option, VTD_DATA_DIR, and
+    # share/vtd beside the program's bin directory.
+    set_source_files_properties("${PROJECT_SOURCE_DIR}/models/chipsets/data_files.cpp" PROPERTIES COMPILE_DEFINITIONS
+      "VTD_BUILD_DATA_DIR=\"${PROJECT_SOURCE_DIR}/models\";VTD_INSTALL_DATA_DIR=\"${CMAKE_INSTALL_FULL_DATADIR}/vtd\"")
   endif()
 endfunction()

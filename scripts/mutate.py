@@ -30,7 +30,7 @@ import threading
 import time
 
 from mutation.operators import all_mutants
-from mutation.report import load_equivalents, load_kept, one_line, write_kept, write_report
+from mutation.report import Equivalents, load_kept, one_line, write_kept, write_report
 from mutation.trees import WORK, LoneTree, SwitchedTree
 
 RESULTS = WORK / "results.jsonl"
@@ -87,6 +87,8 @@ def run_all(todo, trees, how):
 def report(mutants, options):
     results = load_results(mutants)
     write_kept(mutants, results)
+    for file, before, after in Equivalents().of_no(mutants):
+        print(f"mutate: equivalents.txt: no mutant in {file} is: {before}  ->  {after}", file=sys.stderr)
     write_report(mutants, results, options)
 
 
@@ -113,9 +115,8 @@ def main():
         return report(mutants, options)
 
     WORK.mkdir(parents=True, exist_ok=True)
-    results, equivalents = load_results(mutants), load_equivalents()
-    listed = lambda m: (m["file"], one_line(m["before"]), one_line(m["after"])) in equivalents
-    survived = lambda m: m["id"] in results and results[m["id"]]["status"] == "survived" and not listed(m)
+    results, equivalents = load_results(mutants), Equivalents()
+    survived = lambda m: m["id"] in results and results[m["id"]]["status"] == "survived" and not equivalents.reason(m)
     wanted = lambda m: chosen(m) and (survived(m) if options.retest else m["id"] not in results)
 
     if any(wanted(m) for m in mutants):

@@ -58,6 +58,15 @@ std::string compliance_json() {
                            {"witness", to_string(row.witness)},
                            {"text", row.text}});
   }
+  out["table_entries"] = json::array();
+  for (const models::table_entry_row& row : models::table_entries()) {
+    out["table_entries"].push_back({{"entry", row.entry},
+                                    {"name", row.name},
+                                    {"section", row.section},
+                                    {"test", row.test},
+                                    {"witness", to_string(row.witness)},
+                                    {"text", row.text}});
+  }
   out["beyond_qemu"] = json::array();
   for (const models::beyond_qemu_row& row : models::beyond_qemu()) {
     out["beyond_qemu"].push_back(
@@ -128,6 +137,10 @@ std::string compliance_markdown() {
                          row.section, to_string(row.status), code(row.test), to_string(row.witness));
     }
   }
+  out += "\n## Table entries\n\n| entry | field | | section | test | witness |\n|---|---|---|---|---|---|\n";
+  for (const models::table_entry_row& row : models::table_entries())
+    out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", row.entry, row.name, row.text, row.section,
+                       code(row.test), to_string(row.witness));
   out += "\n## What QEMU cannot witness\n\n| what | witness | how | test |\n|---|---|---|---|\n";
   for (const models::beyond_qemu_row& row : models::beyond_qemu())
     out += fmt::format("| {} | {} | {} | {} |\n", row.what, to_string(row.witness), row.how, code(row.test));

@@ -7,6 +7,7 @@
 
 #include <iostream>
 #include <span>
+#include <string>
 #include <string_view>
 #include <systemc>
 
@@ -38,7 +39,11 @@ int sc_main(int argc, char** argv) {
     // --help and --version.
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "vtdsim: " << error.what() << "; see vtdsim --help\n";
+    // Where a verb was given, its own help has the options.
+    std::string program = "vtdsim";
+    for (const CLI::App* verb : app.get_subcommands())
+      program += ' ' + verb->get_name();
+    std::cerr << "vtdsim: " << error.what() << "; see " << program << " --help\n";
     return 2;
   } catch (const std::exception& error) {
     std::cerr << "vtdsim: " << error.what() << '\n';

@@ -341,7 +341,8 @@ void add_verbs(CLI::App& app, int& status) {
   const auto args = std::make_shared<run_arguments>();
   run_command->add_option("--board", args->options.board, "name, or FILE.json")->default_str("dq35jo");
   run_command->add_option("--acpi", args->options.acpi_file, "a DMAR dump instead of the board's table");
-  run_command->add_option("--preset", args->options.preset, "timing parameters: g0 to g6, or FILE.json");
+  run_command->add_option("--preset", args->options.preset,
+                          "timing parameters: g0 to g6, hypersio, or FILE.json");
   run_command
       ->add_option(
           "--set", args->settings,

@@ -7,6 +7,7 @@
 #include "vtd/models/data_files.h"
 #include "vtd/models/near_names.h"
 #include "vtd/pci_topology/function.h"
+#include "vtd/remap/config.h"
 
 #include <algorithm>
 #include <array>
@@ -305,7 +306,8 @@ board parse_board(std::string_view text, const std::string& file) {
   out.maker = o.at("maker").text();
   out.chipset = chipset_of(o.at("chipset"));
   out.preset = o.at("preset").text();
-  out.host_address_width = o.at("host_address_width").known_count(30, 52);
+  out.host_address_width =
+      o.at("host_address_width").known_count(remap::least_host_address_width, remap::most_host_address_width);
   out.low_memory_end = memory_amount(o.at("low_memory_end"), 0x100000, four_gb);
   out.high_memory = memory_amount(o.at("high_memory"), 0, host::sparse_memory::max_size - four_gb);
   check_memory(out, o.at("high_memory"));

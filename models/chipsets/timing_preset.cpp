@@ -32,7 +32,7 @@ constexpr rule entry_count{"entries", 0, 1 << 20};
 constexpr rule way_count{"ways", 0, 1 << 20};
 constexpr rule policy_name{"policy", 0, 0};
 constexpr rule yes_or_no{"flag", 0, 0};
-constexpr rule request_count{"requests", 1, 4096};
+constexpr rule request_count{"requests", 1, dmar::most_requests};
 constexpr rule walk_count{"walks", 1, dmar::most_walkers};
 constexpr rule beat_count{"beats", 1, 2};
 constexpr rule descriptor_count{"descriptors", 0, 256};

@@ -3,7 +3,7 @@
 
 import re
 
-from .operators import ROOT
+from .operators import ROOT, TEXTS
 
 EQUIVALENTS = ROOT / "scripts" / "mutation" / "equivalents.txt"
 REPORT = ROOT / "docs" / "mutation.md"
@@ -12,29 +12,49 @@ KEPT = ROOT / "scripts" / "mutation" / "results.txt"
 ENDS = {" crashes": "crash", " hangs": "hang", "static_assert": "static_assert"}
 
 
-def load_equivalents():
-    """(file, before, after) -> reason. In the file: `file F`, then for each `- before`, `+ after`, `= reason`."""
-    out, file, before, after, reason = {}, "", "", "", []
+class Equivalents:
+    """Why mutants are none, from the file: `file F`, then for each `- before`, `+ after`, `= reason`.
 
-    def flush():
-        if before:
-            if not reason:
-                raise SystemExit(f"mutate: {EQUIVALENTS.name}: no reason for '{before}'")
-            out[(file, before, after)] = " ".join(reason)
+    A line that stands in its file more than once is told by the one above it, in `@ above` after `- before`; with
+    several, any of them. Without, all such lines are meant."""
 
-    for line in EQUIVALENTS.read_text().splitlines() if EQUIVALENTS.is_file() else []:
-        if line.startswith("file "):
-            flush()
-            file, before, after, reason = line[5:].strip(), "", "", []
-        elif line.startswith("- "):
-            flush()
-            before, after, reason = line[2:].strip(), "", []
-        elif line.startswith("+ "):
-            after = line[2:].strip()
-        elif line.startswith("= "):
-            reason.append(line[2:].strip())
-    flush()
-    return out
+    def __init__(self):
+        self.reasons = {}
+        file, before, after, above, reason = "", "", "", [], []
+
+        def flush():
+            if before:
+                if not reason:
+                    raise SystemExit(f"mutate: {EQUIVALENTS.name}: no reason for '{before}'")
+                self.reasons.setdefault((file, before, after), []).append((above, " ".join(reason)))
+
+        for line in EQUIVALENTS.read_text().splitlines() if EQUIVALENTS.is_file() else []:
+            if line.startswith("file "):
+                flush()
+                file, before, after, above, reason = line[5:].strip(), "", "", [], []
+            elif line.startswith("- "):
+                flush()
+                before, after, above, reason = line[2:].strip(), "", [], []
+            elif line.startswith("+ "):
+                after = line[2:].strip()
+            elif line.startswith("@ "):
+                above.append(line[2:].strip())
+            elif line.startswith("= "):
+                reason.append(line[2:].strip())
+        flush()
+
+    def reason(self, mutant):
+        """None: it is not listed."""
+        key = (mutant["file"], one_line(mutant["before"]), one_line(mutant["after"]))
+        for above, why in self.reasons.get(key, []):
+            if not above or TEXTS[mutant["file"]].splitlines()[mutant["line"] - 2].strip() in above:
+                return why
+        return None
+
+    def of_no(self, mutants):
+        """Keys that stand for no mutant that there is: lines that have changed since."""
+        there = {(m["file"], one_line(m["before"]), one_line(m["after"])) for m in mutants if self.reason(m)}
+        return [key for key in self.reasons if key not in there]
 
 
 def load_kept(mutants):
@@ -75,10 +95,10 @@ def share(part, whole):
 
 
 def write_report(mutants, results, options):
-    equivalents = load_equivalents()
+    equivalents = Equivalents()
     known = [dict(results[m["id"]], line=m["line"]) for m in mutants if m["id"] in results]
     born = [r for r in known if r["status"] != "stillborn"]
-    reason = lambda r: equivalents.get((r["file"], one_line(r["before"]), one_line(r["after"])))
+    reason = equivalents.reason
     killed = [r for r in born if r["status"] == "killed"]
     equal = [r for r in born if r["status"] == "survived" and reason(r)]
     left = [r for r in born if r["status"] == "survived" and not reason(r)]

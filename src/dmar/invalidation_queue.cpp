@@ -31,7 +31,7 @@ invalidation_queue::invalidation_queue(const unit_config& config, register_file&
                                        fault_recorder& faults, unit_ports& ports)
     : config_(config), registers_(registers), state_(state), removal_(removal), requests_(requests),
       faults_(faults), ports_(ports), event_(config, registers, ports), devices_(config, faults, ports),
-      ready_(std::clamp(config.timing.queue_prefetch, 1U, most_prefetched)) {}
+      ready_(std::max(config.timing.queue_prefetch, 1U)) {}
 
 void invalidation_queue::reset() {
   enabled_ = false;

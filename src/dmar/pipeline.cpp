@@ -2,8 +2,6 @@
 #include "vtd/dmar/pipeline.h"
 
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace vtd::dmar {
@@ -13,14 +11,6 @@ using engine::never;
 using outcome = remap::translator::outcome;
 
 namespace {
-unsigned checked_walkers(const unit_config& config) {
-  const unsigned walkers = config.timing.walkers;
-  if (walkers == 0 || walkers > most_walkers)
-    throw std::invalid_argument(config.name + ": " + std::to_string(walkers) + " walkers, expected 1 to " +
-                                std::to_string(most_walkers));
-  return walkers;
-}
-
 pipeline::passage::way way_of(completion how) {
   return how == completion::aborted ? pipeline::passage::way::aborted : pipeline::passage::way::blocked;
 }
@@ -33,20 +23,13 @@ pipeline::passage::way way_of(completion how) {
              ? completion::aborted
              : completion::blocked;
 }
-
-unsigned checked_ports(const unit_config& config) {
-  if (config.ports == 0 || config.ports > most_ports)
-    throw std::invalid_argument(config.name + ": " + std::to_string(config.ports) + " ports, expected 1 to " +
-                                std::to_string(most_ports));
-  return config.ports;
-}
 } // namespace
 
 pipeline::pipeline(const unit_config& config, const engine::clock& timebase, remap::translator& translator,
                    const unit_state& state, fault_sink& faults, unit_ports& ports)
     : config_(config), timebase_(timebase), translator_(translator), state_(state), faults_(faults),
-      outside_(ports), slots_(config.timing.requests), walkers_(checked_walkers(config)),
-      ports_(config.ports, port_state{config.timing.requests}), port_count_(checked_ports(config)),
+      outside_(ports), slots_(config.timing.requests), walkers_(config.timing.walkers),
+      ports_(config.ports, port_state{config.timing.requests}), port_count_(config.ports),
       lookups_(config.timing.requests,
                config.timing.lookup.context_lookup + config.timing.lookup.iotlb_lookup),
       again_(config.timing.requests), walker_queue_(config.timing.requests), leaving_(config.timing.requests),
@@ -276,6 +259,12 @@ void pipeline::decide(std::uint32_t id, const remap::translation& result, cycle 
 }
 
 // --- F: answers and responses
+
+bool pipeline::response_taken(unsigned port, cycle seen) {
+  if (ports_[port].response_at != never) return false;
+  ports_[port].response_at = seen;
+  return true;
+}
 
 [[gnu::always_inline]] inline void pipeline::respond(cycle now) {
   // In the order of slots, so that the order of the calls that brought the answers does not matter.

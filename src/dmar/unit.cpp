@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/dmar/unit.h"
 
-#include "vtd/dmar/register_places.h"
-
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 namespace vtd::dmar {
@@ -13,19 +10,9 @@ namespace reg = spec::reg;
 using engine::cycle;
 using engine::picoseconds;
 
-namespace {
-const remap::capabilities& checked_capabilities(const unit_config& config) {
-  const remap::capabilities& caps = config.caps;
-  const auto conflict =
-      find_register_conflict(caps.cap, caps.ecap, reg::newest_revision(caps.version, caps.ecap));
-  if (conflict) throw std::invalid_argument(config.name + ": expected " + to_string(*conflict));
-  return caps;
-}
-} // namespace
-
 unit::unit(engine::wheel& wheel, unit_config config, unit_ports& ports)
-    : component(wheel), config_(std::move(config)), timebase_(wheel.timebase()),
-      registers_(checked_capabilities(config_), config_.protected_region_shift),
+    : component(wheel), config_(checked(std::move(config))), timebase_(wheel.timebase()),
+      registers_(config_.caps, config_.protected_region_shift),
       translator_(config_.name, config_.caps, config_.caches), protection_(registers_),
       state_(protection_, config_.checks_translated()),
       pipeline_(config_, timebase_, translator_, state_, *this, ports),
@@ -197,10 +184,11 @@ void unit::memory_port_free(picoseconds now) {
   wake_for(at);
 }
 
-void unit::response_taken(unsigned port, picoseconds now) {
+bool unit::response_taken(unsigned port, picoseconds now) {
   const cycle at = seen(now);
-  pipeline_.response_taken(port, at);
+  if (!pipeline_.response_taken(port, at)) return false;
   wake_for(at);
+  return true;
 }
 
 // --- Requests, at once
@@ -214,7 +202,7 @@ std::optional<unit::direct_page> unit::direct(const remap::dma_access& access) {
   if (!translation_enabled()) {
     // All but the interrupt range and what is protected: a page at a time keeps it simple.
     const std::uint64_t first = spec::page_base(access.address);
-    if (protection_.covers(first, spec::page_size)) return {};
+    if (protection_.touches(first, spec::page_size)) return {};
     return direct_page{first, first + spec::page_size - 1, first, true, true};
   }
   const remap::translation_caches& caches = translator_.caches();

@@ -254,7 +254,7 @@ private:
     } else if (!fits_width(out.limit)) {
       // check_width said so already: nothing has a table for these addresses.
       out.usable = false;
-    } else if (out.base <= spec::interrupt_range_last && out.limit >= spec::interrupt_range_first) {
+    } else if (spec::touches_interrupt_range(out.base, out.limit - out.base + 1)) {
       // What goes there are interrupt messages, never memory. VT-d 3.14
       warn(dmar_warning_kind::region_over_interrupts, at,
            range + printed(" meets the interrupt addresses 0x%" PRIx64 " to 0x%" PRIx64 ", left out",

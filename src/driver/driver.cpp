@@ -4,6 +4,7 @@
 #include "vtd/driver/error.h"
 #include "vtd/driver/text.h"
 #include "vtd/spec/ats.h"
+#include "vtd/spec/registers.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -56,8 +57,9 @@ void driver::probe_units() {
           std::make_unique<unit>(machine_, index, info, table_.host_address_width, options_.unit, forget_));
       const unit& found = *units_.back();
       machine_.log(printed("DMAR: %s: reg_base_addr %" PRIx64 " ver %x:%x cap %" PRIx64 " ecap %" PRIx64,
-                           found.name().c_str(), info.base, found.version() >> 4, found.version() & 0xf,
-                           found.capability().value, found.extended_capability().value));
+                           found.name().c_str(), info.base, spec::reg::version::max::get(found.version()),
+                           spec::reg::version::min::get(found.version()), found.capability().value,
+                           found.extended_capability().value));
     } catch (const unit_error& error) {
       machine_.log(std::string("DMAR: ") + error.what() + "; the unit is left alone");
     }
@@ -187,11 +189,11 @@ void driver::start() {
                            each->tables().address()));
     }
   } catch (const driver_error&) {
-    // Half a machine that translates is nobody's wish: those already on go off, as far as they answer.
+    // Half a machine that translates is nobody's wish: all go off, as far as they answer. Also the one that
+    // failed, which may hold an interrupt and a fault log already.
     all_of_them units;
-    for (const auto& each : units_) {
-      if (each->enabled() || each->queue() != nullptr) units.run([&] { each->disable(); });
-    }
+    for (const auto& each : units_)
+      units.run([&] { each->disable(); });
     throw;
   }
   started_ = true;

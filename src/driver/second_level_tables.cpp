@@ -174,10 +174,7 @@ table_change second_level_tables::map(std::uint64_t address, std::uint64_t physi
   }
   if (!rights.read && !rights.write) throw driver_error("map: neither read nor write, expected at least one");
   // Device addresses there are never looked up, and results there are blocked. VT-d 3.13
-  const auto meets_interrupts = [size](std::uint64_t first) {
-    return first <= spec::interrupt_range_last && first + (size - 1) >= spec::interrupt_range_first;
-  };
-  if (meets_interrupts(address) || meets_interrupts(physical)) {
+  if (spec::touches_interrupt_range(address, size) || spec::touches_interrupt_range(physical, size)) {
     throw driver_error(printed("map 0x%" PRIx64 " to 0x%" PRIx64 " + 0x%" PRIx64
                                ": touches the interrupt range 0x%" PRIx64 "-0x%" PRIx64,
                                address, physical, size, spec::interrupt_range_first,

@@ -117,13 +117,17 @@ template <class Status>
 void unit::command(unit_step step, std::uint32_t bit, bool on, bool status_on) {
   std::uint32_t value = forget_.status_in_command ? 0 : registers_.read<reg::gsts>();
   if (!forget_.command_mask) value &= ~one_shot;
+  if (on) unanswered_ |= bit;
   registers_.write<reg::gcmd>(on ? value | bit : value & ~bit);
   await<reg::gsts, Status>(step, status_on ? 1 : 0);
+  unanswered_ &= ~bit;
 }
 
+// A status of 0 is no "off" while the order to switch on has no answer: it may still take effect. VT-d 10.4.4
 template <class Status>
 void unit::switch_off(unit_step step, std::uint32_t bit) {
-  if (Status::get(registers_.read<reg::gsts>()) != 0) command<Status>(step, bit, false, false);
+  const bool is_on = Status::get(registers_.read<reg::gsts>()) != 0;
+  if (is_on || (unanswered_ & bit) != 0) command<Status>(step, bit, false, false);
 }
 
 // The other bits of FECTL are reserved and keep their value. VT-d 10.4.10
@@ -136,8 +140,16 @@ void unit::quiesce() {
     switch_off<reg::gsts::tes>(unit_step::translation_off, reg::gcmd::te::mask);
   switch_off<reg::gsts::ires>(unit_step::interrupt_remapping_off, reg::gcmd::ire::mask);
   switch_off<reg::gsts::qies>(unit_step::queue_off, reg::gcmd::qie::mask);
+  // After all that still reports to it: left on, it would get the faults instead of the records. VT-d 7.3.2
+  if (capability_.afl()) switch_off<reg::gsts::afls>(unit_step::fault_log, reg::gcmd::eafl::mask);
   mask_fault_event(true);
-  (void)take_faults();
+  // What a start or stop that failed could not take back: nothing uses it now.
+  queue_.reset();
+  fault_log_.reset();
+  const fault_batch old = take_faults();
+  // A status bit of the old log would hold back the event of every later fault. VT-d 7.4
+  constexpr std::uint32_t of_the_log = reg::fsts::apf::mask | reg::fsts::afo::mask;
+  if (old.answered && (old.status & of_the_log) != 0) registers_.write<reg::fsts>(of_the_log);
 }
 
 void unit::prepare(std::function<void()> on_fault) {
@@ -207,10 +219,10 @@ void unit::enable_queue() {
   if (queue_ || !extended_.qi() || !options_.use_queue) return;
   const bool tells_causes = reg::iqercd::layout.exists_in(reg::newest_revision(version_, extended_),
                                                           capability_.value, extended_.value);
-  auto queue = std::make_unique<invalidation_queue>(machine_, registers_, tells_causes);
-  queue->program();
+  // Held before the order: its pages stay until it is switched off, also where the answer does not come.
+  queue_ = std::make_unique<invalidation_queue>(machine_, registers_, tells_causes);
+  queue_->program();
   command<reg::gsts::qies>(unit_step::queue_on, reg::gcmd::qie::mask, true, true);
-  queue_ = std::move(queue);
 }
 
 // Every batch was waited for: the queue is empty. VT-d 10.4.4

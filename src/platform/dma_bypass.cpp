@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/dma_bypass.h"
 
+#include "vtd/platform/binding.h"
 #include "vtd/spec/address.h"
 
 namespace vtd::platform {
@@ -19,6 +20,14 @@ dma_bypass::dma_bypass(const sc_core::sc_module_name& name, unsigned port_count)
       each->register_invalidate_direct_mem_ptr(this, &dma_bypass::withdraw, tag);
     }
   }
+}
+
+void dma_bypass::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need_all(upstream, "upstream", "an initiator of DMA");
+  check.need_all(memory, "memory", "the chipset's memory");
+  check.need_all(interrupts, "interrupts", "a target for interrupt messages");
+  check.report();
 }
 
 dma_bypass::downstream_socket& dma_bypass::target(int port, const tlm::tlm_generic_payload& trans) {

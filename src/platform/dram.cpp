@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/platform/dram.h"
 
+#include "vtd/platform/binding.h"
+
 #include <string>
 
 namespace vtd::platform {
@@ -14,6 +16,13 @@ dram::dram(const sc_core::sc_module_name& name, kernel_wheel& wheel, const host:
     ports[port].register_nb_transport_fw(this, &dram::forward_phase, tag);
     ports[port].register_transport_dbg(this, &dram::debug, tag);
   }
+}
+
+void dram::before_end_of_elaboration() {
+  binding_check check(*this);
+  check.need_all(ports, "ports", "an initiator");
+  check.need(memory, "memory", "a port of the memory");
+  check.report();
 }
 
 host::dram_request dram::request_of(tlm::tlm_generic_payload& trans) {
@@ -51,6 +60,11 @@ tlm::tlm_sync_enum dram::forward_phase(int port, tlm::tlm_generic_payload& trans
   }
   if (phase != tlm::END_RESP) return tlm::TLM_ACCEPTED;
   port_state& p = ports_[index];
+  if (!p.responding) {
+    SC_REPORT_ERROR("/vtd/dram",
+                    (std::string(ports[index].name()) + ": END_RESP without a BEGIN_RESP").c_str());
+    return tlm::TLM_COMPLETED;
+  }
   p.responding = false;
   if (trans.has_mm()) trans.release();
   if (!p.waiting.empty()) {

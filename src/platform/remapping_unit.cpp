@@ -411,7 +411,11 @@ tlm::tlm_sync_enum remapping_unit::forward_phase(int port, tlm::tlm_generic_payl
     return tlm::TLM_ACCEPTED;
   }
   if (phase == tlm::END_RESP) {
-    hardware_.response_taken(index, when);
+    if (!hardware_.response_taken(index, when)) {
+      SC_REPORT_ERROR("/vtd/remapping_unit",
+                      (std::string(upstream[index].name()) + ": END_RESP without a BEGIN_RESP").c_str());
+      return tlm::TLM_COMPLETED;
+    }
     if (trans.has_mm()) trans.release();
     return tlm::TLM_COMPLETED;
   }
@@ -453,7 +457,7 @@ bool remapping_unit::complete(unsigned port, void* cookie, dmar::completion how)
     return false;
   }
   const bool at_once = delay == sc_core::SC_ZERO_TIME;
-  if (!at_once) hardware_.response_taken(port, now_ps() + to_ps(delay));
+  if (!at_once) (void)hardware_.response_taken(port, now_ps() + to_ps(delay));
   if (trans.has_mm()) trans.release();
   return at_once;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "traffic.h"
 
+#include "source_dir.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/pci_topology/topology.h"
 

@@ -4,6 +4,7 @@
 
 #include "conformance/random_part.h"
 #include "conformance/test_names.h"
+#include "source_dir.h"
 #include "vtd/models/board.h"
 
 #include <gtest/gtest.h>

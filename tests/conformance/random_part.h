@@ -71,6 +71,8 @@ public:
     /// Where it went.
     std::uint64_t address = 0;
     spec::fault_condition condition = spec::fault_condition::none;
+    /// FPD kept it from being recorded.
+    bool hidden = false;
     friend bool operator==(const result&, const result&) = default;
   };
   /// A request, alone, until nothing is left to do.
@@ -93,7 +95,10 @@ public:
       out.allowed = responses.back().how == dmar::completion::done;
       out.address = out.allowed ? forwards.back().address : 0;
     }
-    if (faults.size() > faults_before) out.condition = faults.back().condition;
+    if (faults.size() > faults_before) {
+      out.condition = faults.back().condition;
+      out.hidden = faults.back().suppressed;
+    }
     return out;
   }
   result ask_read(spec::source_id source, std::uint64_t address) {
@@ -103,9 +108,11 @@ public:
     return ask(source, remap::access_kind::write, address);
   }
   [[nodiscard]] static result to(std::uint64_t address) {
-    return {true, address, spec::fault_condition::none};
+    return {true, address, spec::fault_condition::none, false};
   }
-  [[nodiscard]] static result fault(spec::fault_condition condition) { return {false, 0, condition}; }
+  [[nodiscard]] static result fault(spec::fault_condition condition, bool hidden = false) {
+    return {false, 0, condition, hidden};
+  }
 
   /// Registers by their offset, as software without any declaration would.
   [[nodiscard]] std::uint64_t read_at(std::uint32_t offset, unsigned bytes) {

@@ -3,6 +3,8 @@
 
 // The names of all tests, for pages and tables that say which test watches what.
 
+#include "source_dir.h"
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>

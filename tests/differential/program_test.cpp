@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs and what is done with them, without QEMU.
 
+#include "source_dir.h"
 #include "vtdsim/differential/generator.h"
 #include "vtdsim/differential/minimise.h"
 #include "vtdsim/differential/verb.h"

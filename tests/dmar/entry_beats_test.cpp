@@ -159,13 +159,14 @@ struct beats final : remap::walk_observer {
     remap::entry_part part;
     remap::table_kind kind;
     std::uint64_t address;
+    std::uint64_t entry;
     engine::cycle when;
   };
   void on_table_read(const remap::table_read& read) override {
-    all.push_back({false, read.part, read.kind, read.address, read.when});
+    all.push_back({false, read.part, read.kind, read.address, read.entry_address(), read.when});
   }
   void on_first_beat(const remap::table_read& read) override {
-    all.push_back({true, read.part, read.kind, read.address, read.when});
+    all.push_back({true, read.part, read.kind, read.address, read.entry_address(), read.when});
   }
   std::vector<heard> all;
 };
@@ -197,6 +198,7 @@ TEST(entry_beats, an_observer_is_told_when_a_first_half_leaves_and_when_each_hal
       EXPECT_EQ(heard.kind, n < 3 ? table_kind::root : table_kind::context) << n;
       const std::uint64_t entry = n < 3 ? s.tables.root_entry_of(nic) : s.tables.context_entry_of(nic);
       EXPECT_EQ(heard.address, entry + (n % 3 == 2 ? half : 0)) << n;
+      EXPECT_EQ(heard.entry, entry) << n;
       EXPECT_GE(heard.when, before) << n;
       if (n % 3 != 0) {
         EXPECT_EQ(heard.when, before + read_time) << n;

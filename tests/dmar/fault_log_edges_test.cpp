@@ -86,6 +86,22 @@ TEST(fault_log_edges, a_reset_forgets_where_the_log_was) {
   EXPECT_TRUE(s.holds(0, 1, 0)) << "the first record";
 }
 
+TEST(fault_log_edges, a_reset_forgets_how_large_the_log_was) {
+  scene s;
+  constexpr unsigned a_page = 256;
+  s.write_register<reg::aflog>(log_base | reg::aflog::fls::of(1)); // two pages
+  s.order(reg::gcmd::sfl::mask);
+  s.unit.reset(true);
+  s.enable();
+  // Without an order to take over AFLOG the log is as that register reads: one page at 0.
+  s.order(reg::gcmd::eafl::mask);
+  for (unsigned n = 0; n <= a_page; ++n)
+    s.fault(n);
+  EXPECT_EQ(s.status(), reg::fsts::apf::mask | reg::fsts::afo::mask) << "full after a page";
+  EXPECT_TRUE(s.holds(a_page - 1, a_page - 1, 0));
+  EXPECT_FALSE(s.at(a_page, 0).pending());
+}
+
 TEST(fault_log_edges, an_answer_from_before_a_reset_is_none_for_the_next_record) {
   for (const bool writing : {false, true}) {
     scene s;

@@ -68,19 +68,24 @@ TEST(invalidation_queue, the_address_cannot_be_changed_while_the_queue_is_on) {
 }
 
 TEST(invalidation_queue, wraps_at_the_end_of_every_size) {
-  for (const unsigned qs : {0U, 1U, 7U}) {
-    auto config = config_of(queue_part());
-    scene s(config, qs);
-    const std::size_t places = spec::queue_descriptors(qs);
-    for (std::size_t n = 0; n < places - 1; ++n)
-      s.queue.push(spec::wait_descriptor{});
-    s.queue.ring();
-    s.wheel.run(s.wheel.now() + 100 * places);
-    ASSERT_EQ(s.queue.head(), spec::queue_bytes(qs) - 16);
-    s.queue.run(status_wait(status_word, 5), status_wait(status_word, 6));
-    EXPECT_EQ(s.status(), 6U);
-    EXPECT_EQ(s.queue.head(), 16U) << "the last place, then the first";
-    EXPECT_EQ(s.unit.statistics().descriptors, places + 1);
+  for (const bool wide : {false, true}) {
+    for (unsigned qs = 0; qs <= 7; ++qs) {
+      SCOPED_TRACE((wide ? "256 bits, QS " : "128 bits, QS ") + std::to_string(qs));
+      scene s(config_of(later_part()), qs, wide);
+      // 2^QS pages (VT-d 10.4.23).
+      const std::size_t bytes = std::size_t{4096} << qs;
+      const std::size_t size = wide ? 32 : 16;
+      const std::size_t places = bytes / size;
+      for (std::size_t n = 0; n < places - 1; ++n)
+        s.queue.push(spec::wait_descriptor{});
+      s.queue.ring();
+      s.wheel.run(s.wheel.now() + 100 * places);
+      ASSERT_EQ(s.queue.head(), bytes - size);
+      s.queue.run(status_wait(status_word, 5), status_wait(status_word, 6));
+      EXPECT_EQ(s.status(), 6U);
+      EXPECT_EQ(s.queue.head(), size) << "the last place, then the first";
+      EXPECT_EQ(s.unit.statistics().descriptors, places + 1);
+    }
   }
 }
 

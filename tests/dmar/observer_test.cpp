@@ -200,6 +200,20 @@ TEST(observer, a_miss_next_to_a_cached_page_says_which_level_the_structures_gave
   EXPECT_EQ(s.told.walks[1].level, 1U);
 }
 
+TEST(observer, structures_that_are_looked_up_in_no_time_are_told_too) {
+  auto config = config_of(plain_part());
+  config.timing.lookup.structure_lookup = 0;
+  scene s(config);
+  s.read(nic, page(0));
+  s.watch();
+  s.request(page(1));
+  s.settle();
+  ASSERT_GE(s.told.lines.size(), 7U);
+  EXPECT_EQ(s.told.lines[4], "4 walker 0 granted");
+  EXPECT_EQ(s.told.lines[5], "4 walker 0 structures looked up");
+  EXPECT_EQ(s.told.lines[6], "4 walker 0 read issued: level 1");
+}
+
 TEST(observer, a_fault_is_told_at_the_decision_at_the_record_and_at_the_message) {
   scene s;
   s.read(nic, page(0));
@@ -403,6 +417,27 @@ TEST(observer, global_commands_are_told_from_their_edge_to_their_status_bit) {
   EXPECT_THAT(s.told.lines, ElementsAre("1 protected memory begun", "1 protected memory effective",
                                         "1 protected memory ended"));
   EXPECT_TRUE(s.told.commands.back().on);
+}
+
+TEST(observer, orders_of_the_fault_log_are_told_from_their_edge_to_their_status_bit) {
+  remap::capabilities caps = plain_part();
+  caps.cap.set_afl(true);
+  scene s(config_of(caps));
+  const auto lines_of = [&](std::uint32_t order) {
+    s.watch();
+    s.told.lines.clear();
+    s.write_register<reg::gcmd>(reg::gcmd::te::mask | order);
+    s.settle();
+    return s.told.lines;
+  };
+  EXPECT_THAT(
+      lines_of(reg::gcmd::sfl::mask),
+      ElementsAre("1 fault log pointer begun", "9 fault log pointer effective", "9 fault log pointer ended"));
+  EXPECT_THAT(lines_of(reg::gcmd::eafl::mask),
+              ElementsAre("1 fault log begun", "9 fault log effective", "9 fault log ended"));
+  EXPECT_TRUE(s.told.commands.back().on);
+  EXPECT_THAT(lines_of(0), ElementsAre("1 fault log begun", "9 fault log effective", "9 fault log ended"));
+  EXPECT_FALSE(s.told.commands.back().on);
 }
 
 TEST(observer, a_write_buffer_flush_is_told_for_as_long_as_it_drains) {

@@ -35,36 +35,36 @@ TEST(protected_memory, covers_each_byte_of_its_regions_and_no_other) {
   };
   for (const region each : {region{0x200000, 0x3fffff}, region{high, high + 0x3fffff}}) {
     for (const std::uint64_t length : {std::uint64_t{0}, std::uint64_t{1}}) {
-      EXPECT_TRUE(b.regions.covers(each.first, length)) << length;
-      EXPECT_TRUE(b.regions.covers(each.last, length)) << length;
-      EXPECT_FALSE(b.regions.covers(each.first - 1, length)) << length;
-      EXPECT_FALSE(b.regions.covers(each.last + 1, length)) << length;
+      EXPECT_TRUE(b.regions.touches(each.first, length)) << length;
+      EXPECT_TRUE(b.regions.touches(each.last, length)) << length;
+      EXPECT_FALSE(b.regions.touches(each.first - 1, length)) << length;
+      EXPECT_FALSE(b.regions.touches(each.last + 1, length)) << length;
     }
-    EXPECT_TRUE(b.regions.covers(each.first - 1, 2)) << "its last byte";
-    EXPECT_TRUE(b.regions.covers(each.last, 100));
-    EXPECT_TRUE(b.regions.covers(0, high + 1)) << "round it";
-    EXPECT_FALSE(b.regions.covers(each.first - 64, 64));
+    EXPECT_TRUE(b.regions.touches(each.first - 1, 2)) << "its last byte";
+    EXPECT_TRUE(b.regions.touches(each.last, 100));
+    EXPECT_TRUE(b.regions.touches(0, high + 1)) << "round it";
+    EXPECT_FALSE(b.regions.touches(each.first - 64, 64));
   }
 }
 
 TEST(protected_memory, is_nothing_while_it_is_off_and_forgets_what_it_was) {
   bench b;
   EXPECT_FALSE(b.regions.active());
-  EXPECT_FALSE(b.regions.covers(0x200000, 4));
+  EXPECT_FALSE(b.regions.touches(0x200000, 4));
   b.regions.latch(true);
-  EXPECT_TRUE(b.regions.covers(0x200000, 4));
+  EXPECT_TRUE(b.regions.touches(0x200000, 4));
   b.regions.latch(false);
   EXPECT_FALSE(b.regions.active());
-  EXPECT_FALSE(b.regions.covers(0x200000, 4));
-  EXPECT_FALSE(b.regions.covers(high, 4));
+  EXPECT_FALSE(b.regions.touches(0x200000, 4));
+  EXPECT_FALSE(b.regions.touches(high, 4));
 }
 
 TEST(protected_memory, with_the_limit_below_the_base_is_empty) {
   bench b;
   b.registers.store<reg::plmbase>(0x400000);
   b.regions.latch(true);
-  EXPECT_FALSE(b.regions.covers(0x200000, 0x300000));
-  EXPECT_TRUE(b.regions.covers(high, 4)) << "the other one";
+  EXPECT_FALSE(b.regions.touches(0x200000, 0x300000));
+  EXPECT_TRUE(b.regions.touches(high, 4)) << "the other one";
 }
 
 TEST(protected_memory, has_only_the_regions_that_the_part_has) {
@@ -79,8 +79,8 @@ TEST(protected_memory, has_only_the_regions_that_the_part_has) {
     registers.store<reg::phmlimit>(high);
     protected_memory regions(registers);
     regions.latch(true);
-    EXPECT_EQ(regions.covers(0, 4), low_there);
-    EXPECT_EQ(regions.covers(high, 4), !low_there);
+    EXPECT_EQ(regions.touches(0, 4), low_there);
+    EXPECT_EQ(regions.touches(high, 4), !low_there);
   }
 }
 

@@ -2,6 +2,7 @@
 // That no request reaches a page that is not mapped for it, under random tables, devices, orders and timing.
 // The same programs are run by the fuzzer (tests/fuzz/unit_fuzz.cpp).
 
+#include "source_dir.h"
 #include "support/unit_program.h"
 
 #include <gtest/gtest.h>
@@ -34,6 +35,8 @@ struct totals {
   std::uint64_t answers = 0;
   std::uint64_t judged_with_regions = 0;
   std::uint64_t log_writes = 0;
+  std::uint64_t status_writes = 0;
+  std::uint64_t drains_under_load = 0;
   dmar::unit_statistics statistics{};
 };
 
@@ -46,6 +49,8 @@ totals run_random(std::uint64_t first_seed, std::uint64_t programs, std::size_t 
     all.answers += result.answers;
     all.judged_with_regions += result.judged_with_regions;
     all.log_writes += result.log_writes;
+    all.status_writes += result.status_writes;
+    all.drains_under_load += result.drains_under_load;
     all.statistics.device_invalidations += result.statistics.device_invalidations;
     all.statistics.device_timeouts += result.statistics.device_timeouts;
     all.statistics.invalidations += result.statistics.invalidations;
@@ -77,6 +82,8 @@ TEST(reach, no_random_program_gets_a_request_where_nothing_is_mapped_for_it) {
   EXPECT_GT(all.answers, 3'000U);
   EXPECT_GT(all.judged_with_regions, 3'000U);
   EXPECT_GT(all.log_writes, 2'000U);
+  EXPECT_GT(all.status_writes, 1'000U);
+  EXPECT_GT(all.drains_under_load, 1'500U);
   EXPECT_GT(all.statistics.device_invalidations, 1'000U);
   EXPECT_GT(all.statistics.device_timeouts, 100U);
 }
@@ -160,6 +167,173 @@ TEST_F(judge, a_context_that_is_gone_counts_until_it_is_invalidated) {
   world.invalidate_contexts_global();
   world.settle();
   EXPECT_FALSE(allows(remap::access_kind::read, frame));
+}
+
+// What the unit writes of its own.
+
+class judge_of_writes : public testing::Test {
+protected:
+  judge_of_writes() : world(config_of(part())), queue(world) {
+    world.tables.attach(nic, 3);
+    world.begin();
+    world.enable();
+    queue.enable();
+  }
+  static remap::capabilities part() {
+    remap::capabilities caps = wide_part();
+    caps.ecap.set_qi(true);
+    caps.cap.set_afl(true);
+    return caps;
+  }
+  // A wait is fetched, and its status not written yet.
+  void fetch_wait() {
+    world.memory.set_delay(100 * unit_world::period);
+    queue.submit(status_wait(status_word, 7));
+    world.run_to(world.wheel.now() + 50);
+    ASSERT_EQ(world.status_writes_judged, 0U);
+  }
+  // As if the unit did it: a record where the last one was read.
+  void log(std::uint64_t address) {
+    world.read_log(0, address);
+    world.write_log(0, address, {});
+  }
+  static constexpr std::uint64_t status_word = 0x800000;
+  static constexpr std::uint64_t log_pages = 0x880000;
+  watched_world world;
+  queue_driver queue;
+};
+
+TEST_F(judge_of_writes, lets_a_wait_write_what_it_says_once) {
+  queue.run(status_wait(status_word, 7));
+  EXPECT_EQ(world.status_writes_judged, 1U);
+  EXPECT_EQ(world.memory.load(status_word), 7U);
+  EXPECT_EQ(world.violation, "");
+  world.write_status(0, status_word, 7);
+  EXPECT_NE(world.violation, "") << "it is over";
+}
+
+TEST_F(judge_of_writes, sees_a_status_that_goes_elsewhere) {
+  fetch_wait();
+  world.write_status(0, status_word + sizeof(std::uint32_t), 7);
+  EXPECT_NE(world.violation, "");
+  world.violation.clear();
+  world.write_status(0, status_word, 7);
+  EXPECT_EQ(world.violation, "") << "where it says";
+}
+
+TEST_F(judge_of_writes, sees_a_status_of_another_value) {
+  fetch_wait();
+  world.write_status(0, status_word, 8);
+  EXPECT_NE(world.violation, "");
+}
+
+TEST_F(judge_of_writes, sees_a_record_outside_the_log_that_was_named) {
+  world.set_log(log_pages, 0, true);
+  world.settle();
+  log(log_pages);
+  log(log_pages + spec::page_size - sizeof(spec::fault_log_record));
+  EXPECT_EQ(world.violation, "") << "the first and the last place";
+  log(log_pages + spec::page_size);
+  EXPECT_NE(world.violation, "");
+}
+
+TEST_F(judge_of_writes, does_not_follow_aflog_without_sfl) {
+  world.set_log(log_pages, 0, true);
+  world.settle();
+  world.write_register<spec::reg::aflog>(log_pages + spec::page_size);
+  world.settle();
+  log(log_pages);
+  EXPECT_EQ(world.violation, "");
+  log(log_pages + spec::page_size);
+  EXPECT_NE(world.violation, "");
+}
+
+TEST_F(judge_of_writes, sees_a_record_over_one_that_is_pending) {
+  world.set_log(log_pages, 0, true);
+  world.settle();
+  world.alone(nic, remap::access_kind::write, 0);
+  EXPECT_EQ(world.log_writes_judged, 1U);
+  EXPECT_EQ(world.violation, "");
+  log(log_pages);
+  EXPECT_NE(world.violation, "");
+}
+
+// Of drains: a request of 64 bytes is in memory when an invalidation begins to wait for it.
+
+class judge_of_drains : public testing::Test {
+protected:
+  judge_of_drains() : world(config_of(part())) {
+    world.tables.attach(nic, 3);
+    world.tables.map(nic, iova, frame);
+    world.begin();
+    world.enable();
+    world.alone(nic, remap::access_kind::read, iova);
+  }
+  static remap::capabilities part() {
+    remap::capabilities caps = wide_part();
+    caps.version = 0x10;
+    caps.cap.set_drd(true).set_dwd(true);
+    return caps;
+  }
+  void send(remap::access_kind kind) {
+    const std::size_t before = world.forwards.size();
+    world.request(nic, kind, iova, 64, 0);
+    world.run_to(world.wheel.now() + 20);
+    ASSERT_EQ(world.forwards.size(), before + 1);
+  }
+  // As if the unit took that order from its queue and went on to the next at once.
+  void drain(bool reads, bool writes) {
+    dmar::command_event told;
+    told.what = dmar::unit_command::queued_invalidation;
+    told.descriptor = all_pages().set_drain_reads(reads).set_drain_writes(writes);
+    told.at = world.wheel.now();
+    for (const auto step :
+         {dmar::command_step::begun, dmar::command_step::effective, dmar::command_step::ended}) {
+      told.step = step;
+      world.tell_for_test(told);
+    }
+  }
+  static constexpr std::uint64_t iova = 0x40000000;
+  static constexpr std::uint64_t frame = 0x7000000;
+  watched_world world;
+};
+
+TEST_F(judge_of_drains, sees_an_end_before_a_write_has_reached_memory) {
+  send(remap::access_kind::write);
+  drain(true, false);
+  EXPECT_EQ(world.violation, "") << "reads only";
+  EXPECT_EQ(world.drains_under_load, 0U);
+  drain(false, true);
+  EXPECT_NE(world.violation, "");
+  EXPECT_EQ(world.drains_under_load, 1U);
+}
+
+TEST_F(judge_of_drains, sees_an_end_before_memory_has_answered_a_read) {
+  send(remap::access_kind::read);
+  drain(false, true);
+  EXPECT_EQ(world.violation, "") << "writes only";
+  drain(true, false);
+  EXPECT_NE(world.violation, "");
+}
+
+TEST_F(judge_of_drains, lets_a_drain_end_when_all_is_in_memory) {
+  send(remap::access_kind::write);
+  world.settle();
+  drain(true, true);
+  EXPECT_EQ(world.violation, "");
+  EXPECT_EQ(world.drains_under_load, 0U);
+}
+
+TEST_F(judge_of_drains, does_not_believe_a_response_that_is_ahead_of_memory) {
+  send(remap::access_kind::write);
+  // As if the unit answered it now, and then had nothing to wait for.
+  const std::uint64_t id = world.admissions.back().id;
+  void* const cookie = reinterpret_cast<void*>(id); // NOLINT(performance-no-int-to-ptr): the cookie is opaque
+  world.complete(0, cookie, dmar::completion::done);
+  EXPECT_NE(world.violation, "");
+  world.violation.clear();
+  drain(true, true);
+  EXPECT_NE(world.violation, "");
 }
 
 // Of devices with a device-TLB.

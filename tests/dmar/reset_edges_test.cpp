@@ -159,6 +159,22 @@ TEST(reset_edges, the_way_to_memory_rests_no_longer_and_is_still_busy_if_it_was)
   }
 }
 
+TEST(reset_edges, a_fault_from_before_it_that_is_not_yet_recorded_never_is) {
+  auto config = config_of(small_part());
+  config.timing.fault_recording = 8;
+  scene s(config);
+  s.offer(1, nic, access_kind::read, page(99));
+  while (s.responses.empty())
+    s.run_to(s.wheel.now() + 1);
+  ASSERT_EQ(s.responses[0].how, completion::blocked);
+  ASSERT_EQ(s.read_register<reg::fsts>(), 0U) << "not yet recorded";
+  s.unit.reset(true);
+  s.settle();
+  EXPECT_EQ(s.read_register<reg::fsts>(), 0U);
+  EXPECT_FALSE(reg::frcd_hi::f::get(s.read_register<reg::frcd_hi>()));
+  EXPECT_TRUE(s.faults.empty());
+}
+
 TEST(reset_edges, an_order_of_the_fault_log_from_before_it_is_none) {
   remap::capabilities caps = queue_part();
   caps.cap.set_afl(true);

@@ -297,17 +297,6 @@ TEST(overtaken_at_once, what_waits_for_a_suspended_request_goes_on_when_it_leave
 
 // --- What cannot be built
 
-TEST(unit_limits, a_unit_has_at_least_one_port_and_at_most_256) {
-  for (const unsigned ports : {0U, dmar::most_ports + 1}) {
-    auto config = config_of(wide_part());
-    config.ports = ports;
-    EXPECT_THROW(std::make_unique<unit_world>(config), std::invalid_argument) << ports;
-  }
-  auto config = config_of(wide_part());
-  config.ports = dmar::most_ports;
-  EXPECT_NO_THROW(std::make_unique<unit_world>(config));
-}
-
 TEST(unit_limits, accesses_at_the_end_of_the_address_space_are_none) {
   scene s;
   EXPECT_EQ(s.unit.read_register(0xfffffff8, 8, s.now_ps()), 0U);

@@ -407,5 +407,32 @@ TEST(snapshot_form, takes_along_how_long_the_way_to_memory_rests) {
   EXPECT_EQ(second->forwards.at(0).at, t + left);
 }
 
+TEST(snapshot_form, takes_along_whose_turn_it_is_to_read) {
+  unit_config config = busy_world::configuration();
+  config.timing.memory_interval = 1000;
+  const auto make = [&] {
+    auto w = std::make_unique<unit_world>(config);
+    w->tables.attach(nic, 3);
+    for (std::uint64_t n = 0; n < 3; ++n)
+      w->tables.map(nic, iova + n * spec::page_size, 0x7000000);
+    return w;
+  };
+  const auto first = make();
+  first->enable();
+  first->read(nic, iova);
+  const auto saved = first->unit.save(first->now_ps());
+  const auto second = make();
+  second->unit.restore(saved, second->now_ps());
+  // Two walks wait for the way to memory, which rests; walker 0 read last.
+  for (unit_world* each : {first.get(), second.get()}) {
+    each->table_reads.clear();
+    each->offer(1, nic, access_kind::read, iova + spec::page_size);
+    each->run_to(each->wheel.now() + 10);
+    each->offer(2, nic, access_kind::read, iova + 2 * spec::page_size);
+    each->settle();
+    EXPECT_EQ(each->table_reads.at(0).id, 1U);
+  }
+}
+
 } // namespace
 } // namespace vtd::test

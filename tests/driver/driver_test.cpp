@@ -216,6 +216,60 @@ TEST(driver, a_start_that_fails_on_one_unit_leaves_none_on) {
   EXPECT_EQ(m.wide.at<reg::gsts>() & reg::gsts::tes::mask, 0U);
 }
 
+TEST(driver, a_start_that_fails_after_the_fault_event_was_set_up_takes_everything_back) {
+  fake_machine m;
+  fake_unit& unit = m.add_unit(narrow_cap().set_afl(true), narrow_ecap());
+  m.options.unit.use_fault_log = true;
+  (void)m.drv();
+  const std::size_t pages = m.hw.pages_in_use();
+  unit.withhold.tes = true;
+  EXPECT_THAT(message_of<unit_error>([&] { m.drv().start(); }), HasSubstr("translation on: GSTS.TES is 0"));
+  // GSTS.TES = 0 is no answer to the order: it may still take effect. VT-d 10.4.4
+  EXPECT_TRUE(in_order(m.hw, {interrupt_registered(), command<reg::gcmd::te>(), command_off<reg::gcmd::te>(),
+                              write_of<reg::fectl, reg::fectl::im>(1), interrupt_given_back(),
+                              command_off<reg::gcmd::eafl>(), status<reg::gsts::afls>(0), any_free()}));
+  EXPECT_EQ(m.hw.vectors_in_use(), 0U);
+  EXPECT_EQ(m.hw.pages_in_use(), pages);
+  EXPECT_EQ(unit.at<reg::fectl>(), reg::fectl::im::mask);
+}
+
+TEST(driver, a_start_whose_fault_log_does_not_answer_orders_it_off_before_its_page_is_given_back) {
+  fake_machine m;
+  fake_unit& unit = m.add_unit(narrow_cap().set_afl(true), narrow_ecap());
+  m.options.unit.use_fault_log = true;
+  unit.withhold.afls = true;
+  EXPECT_THAT(message_of<unit_error>([&] { m.drv().start(); }), HasSubstr("fault log: GSTS.AFLS is 0"));
+  EXPECT_TRUE(in_order(m.hw, {command<reg::gcmd::eafl>(), command_off<reg::gcmd::eafl>(), any_free()}));
+}
+
+TEST(driver, a_start_whose_queue_does_not_answer_orders_it_off_before_its_pages_are_given_back) {
+  fake_machine m;
+  fake_unit& unit = m.add_unit(narrow_cap(), narrow_ecap().set_qi(true));
+  unit.withhold.qies = true;
+  EXPECT_THAT(message_of<unit_error>([&] { m.drv().start(); }), HasSubstr("queue on: GSTS.QIES is 0"));
+  EXPECT_TRUE(in_order(m.hw, {command<reg::gcmd::qie>(), command_off<reg::gcmd::qie>(), any_free()}));
+}
+
+TEST(driver, a_start_after_one_that_failed_sets_everything_up_again) {
+  fake_machine m;
+  fake_unit& unit = m.add_unit(narrow_cap().set_afl(true), narrow_ecap().set_qi(true));
+  m.options.unit.use_fault_log = true;
+  // Protected memory goes off last: all the rest is on. Then translation does not go off either.
+  unit.at<reg::pmen>() = reg::pmen::epm::mask | reg::pmen::prs::mask;
+  unit.withhold.prs = true;
+  m.hw.on_event = [&](const event& e) { unit.withhold.tes |= write_of<reg::pmen>().fits(e); };
+  EXPECT_THAT(message_of<unit_error>([&] { m.drv().start(); }), HasSubstr("PMEN.PRS is 1"));
+  EXPECT_NE(unit.at<reg::gsts>() & reg::gsts::tes::mask, 0U);
+  m.hw.on_event = {};
+  unit.withhold = {};
+  m.hw.forget_events();
+  EXPECT_NO_THROW(m.drv().start());
+  EXPECT_TRUE(in_order(m.hw, {status<reg::gsts::tes>(0), command_off<reg::gcmd::qie>(),
+                              command_off<reg::gcmd::eafl>(), command<reg::gcmd::qie>(),
+                              write_of<reg::aflog>(), command<reg::gcmd::eafl>(), command<reg::gcmd::te>()}));
+  EXPECT_EQ(m.hw.vectors_in_use(), 1U);
+}
+
 TEST(driver, stop_goes_on_past_a_unit_that_does_not_answer) {
   mixed_machine m;
   auto& d = m.started();
@@ -397,6 +451,21 @@ TEST(driver, a_fault_interrupt_reads_logs_and_clears) {
   m.unit.fault(usb.id, spec::fault_reason::no_write_permission, iova, false);
   m.hw.deliver_interrupts();
   EXPECT_EQ(d.faults().size(), 2U);
+  expect_correct(m);
+}
+
+TEST(driver, faults_are_told_although_firmware_left_its_own_log_on) {
+  fake_machine m;
+  fake_unit& unit = m.add_unit(narrow_cap().set_afl(true), narrow_ecap());
+  unit.left_on<reg::gsts::afls>();
+  // One in firmware's log, which nobody has read: while APF = 1 no other fault raises the event.
+  unit.fault(usb.id, spec::fault_reason::no_read_permission, iova);
+  unit.at<reg::fsts>() |= reg::fsts::afo::mask;
+  auto& d = m.started();
+  unit.fault(nic.id, spec::fault_reason::no_read_permission, iova);
+  m.hw.deliver_interrupts();
+  ASSERT_EQ(d.faults().size(), 1U);
+  EXPECT_EQ(d.faults()[0].fault.source, nic.id);
   expect_correct(m);
 }
 

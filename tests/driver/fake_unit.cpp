@@ -134,7 +134,7 @@ void fake_unit::global_command(std::uint32_t value, std::uint64_t now_ns) {
       {reg::gcmd::te::mask, reg::gsts::tes::mask, "TES", withhold.tes},
       {reg::gcmd::ire::mask, reg::gsts::ires::mask, "IRES", withhold.ires},
       {reg::gcmd::qie::mask, reg::gsts::qies::mask, "QIES", withhold.qies},
-      {reg::gcmd::eafl::mask, reg::gsts::afls::mask, "AFLS", false},
+      {reg::gcmd::eafl::mask, reg::gsts::afls::mask, "AFLS", withhold.afls},
       {reg::gcmd::cfi::mask, reg::gsts::cfis::mask, "CFIS", false},
   };
   const one_shot shots[] = {
@@ -226,11 +226,11 @@ void fake_unit::look_at_queue() {
         return queue_error(spec::queue_error::unknown);
       }
       if (withhold.wait_status) return;
-      if (std::exchange(unexpected_completion, false)) queue_event(reg::fsts::ice::mask);
+      if (std::exchange(unexpected_completion, false)) status_event(reg::fsts::ice::mask);
       const spec::wait_descriptor wait(found);
       if (timed_out_devices != 0) {
         --timed_out_devices;
-        queue_event(reg::fsts::ite::mask);
+        status_event(reg::fsts::ite::mask);
       } else if (wait.status_write()) {
         store(wait.status_address(), wait.status_data());
       }
@@ -245,10 +245,10 @@ void fake_unit::queue_error(spec::queue_error why) {
   const auto revision = reg::newest_revision(static_cast<std::uint32_t>(at<reg::version>()), extended);
   if (reg::iqercd::layout.exists_in(revision, capability.value, extended.value))
     at<reg::iqercd>() = reg::iqercd::iqei::of(static_cast<std::uint64_t>(why));
-  queue_event(reg::fsts::iqe::mask);
+  status_event(reg::fsts::iqe::mask);
 }
 
-void fake_unit::queue_event(std::uint32_t bit) {
+void fake_unit::status_event(std::uint32_t bit) {
   const bool pending_before = fault_status() != 0;
   at<reg::fsts>() |= bit;
   if (!pending_before) event();
@@ -287,6 +287,8 @@ void fake_unit::fault(spec::source_id source, spec::fault_reason reason, std::ui
 }
 
 void fake_unit::fault_record(std::uint64_t lo, std::uint64_t hi) {
+  if (reg::gsts::afls::get(static_cast<std::uint32_t>(at<reg::gsts>())) != 0)
+    return status_event(reg::fsts::apf::mask);
   if (overflow_) return;
   const bool pending_before = fault_status() != 0;
   auto& record = records_[next_record_];

@@ -27,6 +27,7 @@ public:
     bool tes = false;
     bool ires = false;
     bool qies = false;
+    bool afls = false;
     bool wbfs = false;
     bool icc = false;
     bool ivt = false;
@@ -62,7 +63,8 @@ public:
     at<spec::reg::gsts>() |= Field::mask;
   }
 
-  /// A request is blocked: recorded as hardware does (VT-d 7.2.1), with overflow and fault event.
+  /// A request is blocked: recorded as hardware does (VT-d 7.3.1), with overflow and fault event. While the
+  /// advanced log is on it goes there instead (VT-d 7.3.2), which shows in FSTS.APF only: no log is written.
   void fault(spec::source_id source, spec::fault_reason reason, std::uint64_t address, bool read = true);
   void fault_record(std::uint64_t lo, std::uint64_t hi);
   /// The next record that hardware would write.
@@ -102,7 +104,7 @@ private:
   [[nodiscard]] std::uint32_t fault_status() const;
   void event();
   void send_event();
-  void queue_event(std::uint32_t bit);
+  void status_event(std::uint32_t bit);
   void queue_error(spec::queue_error why);
   void run_queue(std::uint64_t now_ns);
   void look_at_queue();

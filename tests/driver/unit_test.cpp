@@ -161,6 +161,30 @@ TEST(unit, what_firmware_left_on_goes_off_one_by_one_and_nothing_else_changes) {
                               write_of<reg::gcmd, reg::gcmd::qie>(0)}));
 }
 
+TEST(unit, the_fault_log_that_firmware_left_on_goes_off_after_all_that_could_write_to_it) {
+  one_unit m(narrow_cap().set_afl(true), narrow_ecap().set_ir(true).set_qi(true));
+  m.fake.left_on<reg::gsts::tes>();
+  m.fake.left_on<reg::gsts::ires>();
+  m.fake.left_on<reg::gsts::qies>();
+  m.fake.left_on<reg::gsts::afls>();
+  m.fake.at<reg::fsts>() |= reg::fsts::apf::mask | reg::fsts::afo::mask;
+  m.get().quiesce();
+  EXPECT_TRUE(writes_are(m.hw, 0,
+                         {command_off<reg::gcmd::te>(), command_off<reg::gcmd::ire>(),
+                          command_off<reg::gcmd::qie>(), command_off<reg::gcmd::eafl>(),
+                          write_of<reg::fectl, reg::fectl::im>(1), write_of<reg::fsts, reg::fsts::apf>(1)}));
+  EXPECT_TRUE(in_order(m.hw, {status<reg::gsts::qies>(0), command_off<reg::gcmd::eafl>(),
+                              status<reg::gsts::afls>(0), write_of<reg::fectl>()}));
+  EXPECT_EQ(m.fake.at<reg::fsts>(), 0U);
+}
+
+TEST(unit, a_reserved_bit_in_the_place_of_afls_is_no_log_to_switch_off) {
+  one_unit m;
+  m.fake.left_on<reg::gsts::afls>();
+  m.get().quiesce();
+  EXPECT_EQ(count(m.hw, write_of<reg::gcmd>()), 0U);
+}
+
 TEST(unit, a_quiet_unit_gets_no_command) {
   one_unit m;
   m.get().quiesce();
@@ -410,6 +434,8 @@ const wait all_waits[] = {
      [](fake_unit& u) { u.withhold.ires = true; }, [](one_unit& m) { m.get().quiesce(); }},
     {"qies_off", unit_step::queue_off, "GSTS.QIES is 1 after 5000000 ns, expected 0",
      [](fake_unit& u) { u.withhold.qies = true; }, [](one_unit& m) { m.get().quiesce(); }},
+    {"afls_off", unit_step::fault_log, "GSTS.AFLS is 1 after 5000000 ns, expected 0",
+     [](fake_unit& u) { u.withhold.afls = true; }, [](one_unit& m) { m.get().quiesce(); }},
     {"wbfs", unit_step::write_buffer_flush, "GSTS.WBFS is 1 after 5000000 ns, expected 0",
      [](fake_unit& u) { u.withhold.wbfs = true; }, [](one_unit& m) { m.get().prepare([] {}); }},
     {"rtps", unit_step::root_table_pointer, "GSTS.RTPS is 0 after 5000000 ns, expected 1",
@@ -442,9 +468,10 @@ protected:
     if (GetParam().name == std::string("tes_off")) m.fake.left_on<reg::gsts::tes>();
     if (GetParam().name == std::string("ires_off")) m.fake.left_on<reg::gsts::ires>();
     if (GetParam().name == std::string("qies_off")) m.fake.left_on<reg::gsts::qies>();
+    if (GetParam().name == std::string("afls_off")) m.fake.left_on<reg::gsts::afls>();
     m.get();
   }
-  one_unit m{narrow_cap(), narrow_ecap().set_ir(true).set_qi(true)};
+  one_unit m{narrow_cap().set_afl(true), narrow_ecap().set_ir(true).set_qi(true)};
 };
 
 TEST_P(unit_waits, end_in_time_with_unit_step_register_and_field) {

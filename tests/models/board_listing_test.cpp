@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Boards as lspci shows them, beside what it shows on the real machines.
 
+#include "source_dir.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/pci_topology/lspci.h"
 

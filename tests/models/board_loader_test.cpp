@@ -3,6 +3,7 @@
 
 #include "vtd/models/board_loader.h"
 
+#include "source_dir.h"
 #include "support/refusal.h"
 #include "vtd/models/data_files.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/models/dram_preset.h"
 
+#include "source_dir.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/data_files.h"
 

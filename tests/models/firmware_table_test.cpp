@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The DMAR tables that boards generate: the bytes of the real machine, and what iasl makes of the others.
 
+#include "source_dir.h"
 #include "vtd/models/board_error.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/models/data_files.h"

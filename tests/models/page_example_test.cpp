@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The example of docs/models.md, compiled and run.
 
+#include "source_dir.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/models/data_files.h"
 #include "vtd/models/dmar_generator.h"

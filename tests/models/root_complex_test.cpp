@@ -4,6 +4,7 @@
 
 #include "vtd/models/root_complex.h"
 
+#include "source_dir.h"
 #include "support/parts.h"
 #include "support/table_builder.h"
 #include "support/tlm_probe.h"

@@ -3,6 +3,7 @@
 
 #include "vtd/models/timing_preset.h"
 
+#include "source_dir.h"
 #include "support/refusal.h"
 #include "vtd/models/data_files.h"
 

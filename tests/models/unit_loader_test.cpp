@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Units of board files: what sources leave open, the revision of the part, and where registers may stand.
 
+#include "source_dir.h"
 #include "support/refusal.h"
 #include "vtd/dmar/unit.h"
 #include "vtd/models/board_loader.h"

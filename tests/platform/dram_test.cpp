@@ -4,12 +4,14 @@
 #include "vtd/platform/dram.h"
 
 #include "support/platform_world.h"
+#include "support/tlm_probe.h"
 #include "vtd/platform/payload_pool.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <map>
+#include <string>
 #include <vector>
 
 namespace vtd::test {
@@ -281,6 +283,28 @@ TEST(dram, behind_a_unit_table_reads_and_requests_take_the_time_of_their_rows) {
     sc_core::sc_stop();
   });
   sc_core::sc_start();
+}
+
+// --- What a builder may get wrong
+
+TEST(dram, an_end_without_a_response_is_an_error_that_names_the_port) {
+  scene s;
+  scene::request& r = s.make(1, read, 0x2000);
+  std::string said;
+  try {
+    s.end(1, r);
+  } catch (const std::exception& error) {
+    said = error.what();
+  }
+  EXPECT_NE(said.find("port_1: END_RESP without a BEGIN_RESP"), std::string::npos) << said;
+}
+
+TEST(dram, names_the_sockets_that_nobody_bound) {
+  platform::kernel_wheel wheel("wheel", engine::clock{ns});
+  platform::dram lonely("my_dram", wheel, config());
+  const std::string said = elaboration_error();
+  for (const char* member : {"ports[0]", "ports[1]", "memory"})
+    EXPECT_NE(said.find(std::string("my_dram.") + member + " is not bound"), std::string::npos) << said;
 }
 
 } // namespace

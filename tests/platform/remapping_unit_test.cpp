@@ -498,6 +498,20 @@ TEST(remapping_unit, debug_reads_of_registers_have_no_effect) {
   });
 }
 
+TEST(remapping_unit, an_end_without_a_response_is_an_error_that_names_the_port) {
+  scene s;
+  std::string said;
+  try {
+    tlm::tlm_generic_payload trans;
+    tlm::tlm_phase phase = tlm::END_RESP;
+    sc_core::sc_time delay;
+    s.device->nb_transport_fw(trans, phase, delay);
+  } catch (const std::exception& error) {
+    said = error.what();
+  }
+  EXPECT_NE(said.find("upstream_0: END_RESP without a BEGIN_RESP"), std::string::npos) << said;
+}
+
 TEST(remapping_unit, unbound_sockets_are_named_at_elaboration) {
   platform::kernel_wheel wheel("wheel", engine::clock{1000});
   platform::remapping_unit unit("lonely_unit", wheel, config());

@@ -47,9 +47,9 @@ struct bench {
       address |= spec::level_size(level);
     return address;
   }
-  translation read(std::uint64_t address) {
+  translation read(std::uint64_t address, spec::source_id device = nic) {
     cost = {};
-    return hardware.translate({nic, access_kind::read, address_type::untranslated, address},
+    return hardware.translate({device, access_kind::read, address_type::untranslated, address},
                               {tables.root(), memory, timebase, 0}, cost);
   }
   /// The pages of [address, address + bytes).
@@ -87,6 +87,25 @@ TEST_P(levels, every_cached_non_leaf_entry_shortens_the_walk_to_a_neighbour) {
     // The entry one level above is shared; that of the sixth level is never cached.
     const bool shared = differs < b.levels && differs + 1 <= translation_caches::max_cached_level;
     EXPECT_EQ(b.cost.table_reads, shared ? differs : b.levels) << "index of level " << differs;
+  }
+}
+
+// VT-d 6.2: tagged by domain-id, never by who asked.
+TEST_P(levels, a_cached_non_leaf_entry_shortens_the_walk_of_every_device_of_its_domain_and_of_no_other) {
+  for (unsigned differs = 1; differs <= std::min(GetParam(), 5U); ++differs) {
+    for (const bool same_domain : {true, false}) {
+      bench b(GetParam());
+      const std::uint64_t neighbour = b.iova() ^ spec::level_size(differs);
+      b.tables.map(nic, neighbour, frame + 0x5000);
+      b.tables.attach(test::disk, same_domain ? domain : domain + 1, b.levels,
+                      spec::translation_type::untranslated_only, b.tables.context(nic).second_level_table());
+      b.read(b.iova());
+      EXPECT_EQ(b.read(neighbour, test::disk).address, frame + 0x5000);
+      const bool shared =
+          same_domain && differs < b.levels && differs + 1 <= translation_caches::max_cached_level;
+      EXPECT_EQ(b.cost.table_reads, 2 + (shared ? differs : b.levels))
+          << "index of level " << differs << (same_domain ? "" : ", another domain");
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # source_rules.sh SOURCE: every source names its licence in its first lines, no source grows beyond 700 lines (above
-# 600 is said), headers are guarded by #pragma once, and the libraries do not print.
+# 600 is said), headers are guarded by #pragma once, the libraries do not print, and no leftover of a merge or a patch
+# is tracked.
 set -u
 cd "$1" || exit 2
 failures=0
@@ -38,6 +39,12 @@ while IFS= read -r line; do
   fail "a library prints: $line"
 done < <(grep -nE 'std::(cout|cerr|clog)\b|\b(printf|puts)\(' -r include src models --include='*.h' --include='*.cpp' |
   grep -v '//.*\(printf\|puts\|std::c\)')
+
+# Without git, in an unpacked archive, whatever is there was tracked.
+tracked() { git ls-files 2>/dev/null || find . -path './build*' -prune -o -type f -print; }
+while IFS= read -r file; do
+  fail "$file: a leftover of a merge or a patch"
+done < <(tracked | grep -E '\.(orig|rej)$')
 
 echo "$count sources, $long long ones, $failures failures"
 [ "$failures" -eq 0 ]

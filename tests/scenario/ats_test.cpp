@@ -4,6 +4,7 @@
 
 #include "vtdsim/machine_adapter.h"
 
+#include "source_dir.h"
 #include "vtd/check/device_tlb_checker.h"
 #include "vtd/driver/dmar_parser.h"
 #include "vtd/driver/driver.h"

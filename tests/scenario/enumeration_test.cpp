@@ -4,6 +4,7 @@
 #include "vtdsim/machine_adapter.h"
 #include "vtdsim/pci_scan.h"
 
+#include "source_dir.h"
 #include "vtd/models/board_loader.h"
 #include "vtd/models/data_files.h"
 #include "vtd/models/root_complex.h"

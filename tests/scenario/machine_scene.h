@@ -3,6 +3,7 @@
 
 #include "vtdsim/machine_adapter.h"
 
+#include "source_dir.h"
 #include "vtd/check/visibility_checker.h"
 #include "vtd/driver/dmar_parser.h"
 #include "vtd/driver/driver.h"

@@ -126,7 +126,7 @@ public:
     wait(delay);
     return {trans.get_response_status(), data, platform::now_ps() - begin};
   }
-  /// One request alone through all four phases.
+  /// One request through all four phases; another may stand before it and never end.
   outcome accurately(tlm::tlm_command command, std::uint64_t address, std::vector<unsigned char> data) {
     platform::payload_pool<tlm::tlm_generic_payload> pool;
     tlm::tlm_generic_payload& trans = pool.take();
@@ -135,7 +135,11 @@ public:
     phases.clear();
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
     sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
-    if (device->nb_transport_fw(trans, phase, delay) != tlm::TLM_COMPLETED) wait(response_);
+    if (device->nb_transport_fw(trans, phase, delay) != tlm::TLM_COMPLETED) {
+      do
+        wait(response_);
+      while (responded_ != &trans);
+    }
     outcome out{trans.get_response_status(), data, platform::now_ps() - begin};
     phase = tlm::END_RESP;
     delay = sc_core::SC_ZERO_TIME;
@@ -213,12 +217,16 @@ private:
   tlm::tlm_sync_enum backward_phase(tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,
                                     sc_core::sc_time& delay) {
     phases.push_back({phase.get_name(), platform::now_ps() + platform::to_ps(delay), &trans});
-    if (phase == tlm::BEGIN_RESP) response_.notify(delay);
+    if (phase == tlm::BEGIN_RESP) {
+      responded_ = &trans;
+      response_.notify(delay);
+    }
     return tlm::TLM_ACCEPTED;
   }
   void on_withdraw(sc_dt::uint64 first, sc_dt::uint64 last) { withdrawn.emplace_back(first, last); }
 
   sc_core::sc_event response_;
+  const tlm::tlm_generic_payload* responded_ = nullptr;
 };
 
 } // namespace vtd::test

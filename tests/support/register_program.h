@@ -2,10 +2,12 @@
 #pragma once
 
 #include "support/byte_source.h"
-#include "support/unit_world.h"
+#include "support/queue_driver.h"
+#include "support/watched_world.h"
 #include "vtd/spec/registers.h"
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,29 +20,37 @@ namespace vtd::test {
 /// - an access that is none (size, alignment, place) reads 0 and changes nothing;
 /// - a power-on reset brings everything back, a warm one leaves sticky bits alone;
 /// - the unit comes to rest, and after a reset it can be brought up, translates, and blocks what is not
-/// mapped.
+/// mapped;
+/// - all that `watched_world` judges: what the unit writes of its own, the status of waits and fault records,
+/// goes where a wait in the queue and AFLOG say, and what requests reach is mapped.
 class register_program {
 public:
   explicit register_program(std::span<const std::uint8_t> bytes)
-      : input_(bytes), world_(configure(input_)), hidden_(unreadable_bits()) {
+      : input_(bytes), world_(configure(input_)), queue_(world_), hidden_(unreadable_bits()) {
     world_.tables.attach(nic, domain);
     world_.tables.map(nic, page, frame);
+    tables_ = world_.memory.words();
+    world_.begin();
   }
 
   /// Names the first rule that did not hold; empty: all did.
   [[nodiscard]] std::string run() {
-    while (!input_.empty() && violation_.empty()) {
+    while (!input_.empty() && violation_.empty() && world_.violation.empty()) {
       step();
       check_registers();
     }
     prove();
-    return violation_;
+    world_.finish();
+    return violation_.empty() ? world_.violation : violation_;
   }
+  [[nodiscard]] watched_world& world() { return world_; }
 
 private:
   static constexpr std::uint16_t domain = 3;
   static constexpr std::uint64_t page = 0x40000000;
   static constexpr std::uint64_t frame = 0x7000000;
+  static constexpr std::uint64_t status_words = 0x800000;
+  static constexpr std::uint64_t log_pages = 0x880000;
 
   [[nodiscard]] static dmar::unit_config configure(byte_source& input) {
     const std::uint64_t choice = input.take(2);
@@ -99,15 +109,41 @@ private:
     }
     case 5: {
       const auto kind = input_.take(1) % 2 == 0 ? remap::access_kind::read : remap::access_kind::write;
-      ++offered_;
-      if (!world_.offer(offered_, nic, kind, page + input_.take(2), 64)) --offered_;
-      return;
+      return world_.request(nic, kind, page + input_.take(2), 64, 0);
     }
     case 6:
-      if (const std::uint64_t what = input_.take(1); what % 16 < 2) return reset(what % 2 == 0);
-      return;
+      return act_as_driver();
     default:
       return world_.run_to(world_.wheel.now() + input_.take(1));
+    }
+  }
+
+  // A reset, waits in the queue, or the fault log: what bytes alone hardly ever put together.
+  void act_as_driver() {
+    const std::uint64_t what = input_.take(1);
+    switch (what % 16) {
+    case 0:
+    case 1:
+      return reset(what % 2 == 0);
+    case 2:
+    case 3:
+    case 4:
+      if (!queue_.on()) queue_.enable();
+      queue_.push(status_wait(status_words + what / 16 * sizeof(std::uint32_t), ++waits_));
+      return queue_.ring();
+    case 5:
+      queue_.clear_error();
+      return queue_.ring();
+    case 6:
+    case 7:
+    case 8:
+      // With something to write: without a root table of its own any request is a fault.
+      world_.set_translation(true);
+      world_.settle();
+      world_.set_log(log_pages, what >> 4 & 1, (what >> 5 & 3) != 0);
+      return world_.request(nic, remap::access_kind::read, page + spec::page_size, 64, 0);
+    default:
+      return;
     }
   }
 
@@ -167,6 +203,10 @@ private:
 
   // Whatever was done before: after a power-on reset the unit translates, and blocks what is not mapped.
   void prove() {
+    // A log or a status may have been ordered into the tables.
+    for (const auto& [address, value] : tables_) {
+      if (world_.memory.load(address) != value) world_.memory.store(address, value);
+    }
     world_.settle();
     world_.unit.reset(true);
     if (contents() != first_contents_) fail("a power-on reset leaves something");
@@ -174,17 +214,20 @@ private:
     world_.enable();
     namespace reg = spec::reg;
     if (reg::gsts::tes::get(world_.read_register<reg::gsts>()) == 0) fail("translation does not come on");
-    const auto there = world_.read(nic, page);
+    const auto there = world_.alone(nic, remap::access_kind::read, page);
     if (there.how != dmar::completion::done || there.address != frame) fail("a mapped page is not reached");
-    if (world_.read(nic, page + spec::page_size).how != dmar::completion::blocked)
-      fail("a page that is not mapped is reached");
+    const auto beside = world_.alone(nic, remap::access_kind::read, page + spec::page_size);
+    if (beside.how != dmar::completion::blocked) fail("a page that is not mapped is reached");
   }
 
   byte_source input_;
-  unit_world world_;
+  watched_world world_;
+  queue_driver queue_;
   std::vector<std::uint64_t> hidden_;
   std::vector<std::uint64_t> first_contents_ = contents();
-  std::uint64_t offered_ = 0;
+  /// What memory held at the beginning.
+  std::map<std::uint64_t, std::uint64_t> tables_;
+  std::uint32_t waits_ = 0;
   std::string violation_;
 };
 

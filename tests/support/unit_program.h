@@ -96,6 +96,9 @@ struct program_result {
   /// Of `judged` those while protected regions were in force; records in the advanced fault log.
   std::uint64_t judged_with_regions = 0;
   std::uint64_t log_writes = 0;
+  std::uint64_t status_writes = 0;
+  /// Invalidations that found a request in memory that they have to wait for.
+  std::uint64_t drains_under_load = 0;
   dmar::unit_statistics statistics{};
 };
 
@@ -120,9 +123,15 @@ public:
       world_.judge_grants();
     }
     world_.finish();
-    return {
-        world_.violation,           world_.requests,          world_.judged,           world_.answers_judged,
-        world_.judged_with_regions, world_.log_writes_judged, world_.unit.statistics()};
+    return {world_.violation,
+            world_.requests,
+            world_.judged,
+            world_.answers_judged,
+            world_.judged_with_regions,
+            world_.log_writes_judged,
+            world_.status_writes_judged,
+            world_.drains_under_load,
+            world_.unit.statistics()};
   }
 
 private:
@@ -312,10 +321,7 @@ private:
       break;
     }
     if (!config_.caps.cap.afl()) return;
-    world_.write_register<reg::aflog>(log_pages | reg::aflog::fls::of(what >> 2 & 1));
-    const auto kept = world_.read_register<reg::gsts>() & (reg::gsts::tes::mask | reg::gsts::qies::mask);
-    world_.write_register<reg::gcmd>(kept | reg::gcmd::sfl::mask |
-                                     ((what & 8) != 0 ? reg::gcmd::eafl::mask : 0U));
+    world_.set_log(log_pages, what >> 2 & 1, (what & 8) != 0);
   }
 
   // Of the platform; then, mostly, a driver starts again.

@@ -53,6 +53,16 @@ public:
     judge_answer({who, remap::access_kind::read, remap::address_type::translation_request, address}, next,
                  next, with);
   }
+  /// As if the unit had told of this command; the judge has to see what is wrong with it.
+  void tell_for_test(const dmar::command_event& told) { on_command(told); }
+  /// A request of 64 bytes from arrival to response, alone; `address` of the answer: where it went.
+  event alone(spec::source_id who, remap::access_kind kind, std::uint64_t address) {
+    request(who, kind, address, 64, 0);
+    settle();
+    event last = responses.empty() ? event{} : responses.back();
+    last.address = last.how == dmar::completion::done && !forwards.empty() ? forwards.back().address : 0;
+    return last;
+  }
   /// A request that the device says to be translated; `host`: what it was told, or anything.
   void translated(spec::source_id who, remap::access_kind kind, std::uint64_t host, std::uint32_t length,
                   unsigned port) {
@@ -123,6 +133,13 @@ public:
     write_register<reg::gcmd>((on ? reg::gcmd::te::mask : 0U) |
                               (reg::gsts::qies::get(status) != 0 ? reg::gcmd::qie::mask : 0U));
   }
+  /// The advanced fault log as software sets it up, with TE and the queue as they are.
+  void set_log(std::uint64_t address, unsigned size, bool on) {
+    namespace reg = spec::reg;
+    write_register<reg::aflog>(address | reg::aflog::fls::of(size));
+    const auto kept = read_register<reg::gsts>() & (reg::gsts::tes::mask | reg::gsts::qies::mask);
+    write_register<reg::gcmd>(kept | reg::gcmd::sfl::mask | (on ? reg::gcmd::eafl::mask : 0U));
+  }
   /// Asks for a direct pointer; from then on the grant has to stay right until it is withdrawn.
   void ask_direct(spec::source_id who, remap::access_kind kind, std::uint64_t address) {
     oracle.knows(who);
@@ -173,6 +190,7 @@ public:
       fail("a piece that leaves its page");
     judge(access, r.admission, r.lookup, piece.address, piece.length, piece.interrupt);
     find(piece.cookie).done += piece.length;
+    find(piece.cookie).in_memory_until = wheel.now() + data_delay / period;
     return unit_world::forward(piece);
   }
   bool read_table(unsigned walker, std::uint64_t address, unsigned bytes) override {
@@ -191,6 +209,8 @@ public:
     for (unsigned word = 0; word < bytes / sizeof(std::uint64_t); ++word)
       words[word] = memory.load(address + sizeof(std::uint64_t) * word);
     if (bytes == 0 || bytes > sizeof(words)) fail("a descriptor of no known width");
+    const spec::invalidation_descriptor fetched{words[0], words[1]};
+    if (!what.error && fetched.is(spec::descriptor_type::wait)) waits_.emplace_back(fetched);
     if (!what.withheld_for_good)
       unit.descriptor_answered(tag, !what.error, words, now_ps() + memory.delay() + what.later);
     return true;
@@ -199,7 +219,8 @@ public:
     const host::fault_decision what =
         plan.decide({host::access_class::status_write, address, sizeof(data), now_ps()});
     if (address % sizeof(data) != 0) fail("status data at an address that is none");
-    if (!status_expected(address, data)) fail("a status write that no wait asked for");
+    if (!take_wait(address, data)) fail("a status write that no wait asked for");
+    ++status_writes_judged;
     if (!what.error) store_status(address, data);
     if (!what.withheld_for_good) unit.status_answered(tag, !what.error, now_ps() + data_delay + what.later);
     return true;
@@ -214,13 +235,14 @@ public:
   }
   bool read_log(unsigned tag, std::uint64_t address) override {
     if (!regions.in_log(address, sizeof(spec::fault_log_record))) fail("a fault record outside the log");
-    log_place_ = address;
+    const spec::fault_log_record there{memory.load(address), memory.load(address + sizeof(std::uint64_t))};
+    log_place_ = there.pending() ? std::nullopt : std::optional(address);
     return unit_world::read_log(tag, address);
   }
   bool write_log(unsigned tag, std::uint64_t address, const spec::fault_log_record& what) override {
     ++log_writes_judged;
-    // The log may have moved since.
-    if (address != log_place_) fail("a fault record where none was found free");
+    // The log may have moved since; a place is free for one record.
+    if (std::exchange(log_place_, std::nullopt) != address) fail("a fault record where none was found free");
     return unit_world::write_log(tag, address, what);
   }
   void invalidate_device(const spec::ats::invalidation_request& what) override {
@@ -232,6 +254,8 @@ public:
     record& r = find(cookie);
     if (!r.admitted || r.ended) fail("an answer to nobody");
     r.ended = true;
+    if (how == dmar::completion::done && wheel.now() < r.in_memory_until)
+      fail("done, but memory has not answered");
     const std::uint64_t next = r.access.address + r.done;
     if (r.access.type == remap::address_type::translation_request) {
       if (r.done != 0) fail("a translation request in memory");
@@ -263,6 +287,9 @@ public:
   std::uint64_t answers_judged = 0;
   std::uint64_t judged_with_regions = 0;
   std::uint64_t log_writes_judged = 0;
+  std::uint64_t status_writes_judged = 0;
+  /// Invalidations that had to wait for a request: one of a kind that they drain was in memory.
+  std::uint64_t drains_under_load = 0;
 
 private:
   struct record {
@@ -272,6 +299,8 @@ private:
     engine::cycle admission = 0;
     /// Of the piece that is under way: when its last look-up began.
     engine::cycle lookup = 0;
+    /// Memory answers the last piece that left for it then.
+    engine::cycle in_memory_until = 0;
     bool admitted = false;
     bool answered = false;
     bool ended = false;
@@ -295,6 +324,9 @@ private:
     engine::cycle effective = 0;
     bool reads = false;
     bool writes = false;
+    [[nodiscard]] bool covers(remap::access_kind kind, engine::cycle admission) const {
+      return admission < effective && (kind == remap::access_kind::write ? writes : reads);
+    }
   };
 
   // dmar::unit_observer
@@ -332,6 +364,7 @@ private:
     open_tags_ = 0;
     drains_.clear();
     waits_.clear();
+    log_place_.reset();
     devices.reset();
     oracle.reset(at);
     regions.reset();
@@ -344,21 +377,35 @@ private:
     if (told.what == dmar::unit_command::queued_wait && told.step == dmar::command_step::begun) {
       // VT-d 6.5.2.8: it stands for all that is ahead of it; what is behind may begin, if it is no fence.
       if (open_tags_ != 0) fail("a wait did not wait for a device");
-      waits_.emplace_back(told.descriptor);
     }
-    if (told.step == dmar::command_step::effective) drains_[told.what] = drain_of(told);
+    if (told.step == dmar::command_step::effective) {
+      drains_[told.what] = drain_of(told);
+      count_load(told.what);
+    }
     if (told.step != dmar::command_step::ended) return;
+    // The queue comes to rest before it is off: what was fetched is over or forgotten.
+    if (told.what == dmar::unit_command::invalidation_queue) waits_.clear();
     const drain promised = std::exchange(drains_[told.what], {});
     for (const auto& [id, r] : requests_) {
-      if (!r.admitted || r.ended || r.admission >= promised.effective) continue;
-      if (r.access.kind == remap::access_kind::write ? promised.writes : promised.reads)
+      if (!r.admitted || (r.ended && r.in_memory_until <= told.at)) continue;
+      if (promised.covers(r.access.kind, r.admission))
         fail("request " + std::to_string(id) + " outlived the drain of a command that ended");
     }
     for (const passing_request& each : passing_) {
-      if (each.admission >= promised.effective || each.ended_by_reset) continue;
-      if (each.access.kind == remap::access_kind::write ? promised.writes : promised.reads)
+      if (!each.ended_by_reset && promised.covers(each.access.kind, each.admission))
         fail("a request at once outlived the drain of a command that ended");
     }
+  }
+  void count_load(dmar::unit_command what) {
+    using enum dmar::unit_command;
+    if (what != iotlb_invalidation && what != queued_invalidation) return;
+    const drain& promised = drains_[what];
+    const bool loaded = std::any_of(requests_.begin(), requests_.end(), [&](const auto& each) {
+      const record& r = each.second;
+      return r.admitted && !r.ended && r.in_memory_until > promised.effective &&
+             promised.covers(r.access.kind, r.admission);
+    });
+    drains_under_load += loaded ? 1U : 0U;
   }
   // What a command waits for before it ends (VT-d 6.5.1.2, 10.4.4, 10.4.16).
   [[nodiscard]] drain drain_of(const dmar::command_event& told) const {
@@ -412,10 +459,15 @@ private:
     }
   }
 
-  [[nodiscard]] bool status_expected(std::uint64_t address, std::uint32_t data) const {
-    return std::any_of(waits_.begin(), waits_.end(), [&](const spec::wait_descriptor& each) {
+  // The queue takes waits in their order: those ahead of the one that is over will not be over any more, and
+  // each writes once.
+  bool take_wait(std::uint64_t address, std::uint32_t data) {
+    const auto found = std::find_if(waits_.begin(), waits_.end(), [&](const spec::wait_descriptor& each) {
       return each.status_write() && each.status_address() == address && each.status_data() == data;
     });
+    if (found == waits_.end()) return false;
+    waits_.erase(waits_.begin(), found + 1);
+    return true;
   }
   void store_status(std::uint64_t address, std::uint32_t data) {
     const std::uint64_t at = address & ~std::uint64_t{sizeof(std::uint64_t) - 1};
@@ -475,13 +527,14 @@ private:
   // Of requests to devices: open as the unit says; how often devices completed one of this tag.
   std::uint32_t open_tags_ = 0;
   std::array<std::uint64_t, spec::ats::tags> completions_{};
-  // Of the advanced fault log: the place that was read last.
-  std::uint64_t log_place_ = 0;
+  // Of the advanced fault log: the place that was read last, if it is free.
+  std::optional<std::uint64_t> log_place_;
   // The number that the unit gave to a request.
   std::map<std::uint64_t, std::uint64_t> cookies_;
   std::uint64_t last_number_ = 0;
   engine::cycle first_lookup_ = 0;
   std::map<dmar::unit_command, drain> drains_;
+  // As the unit fetched them from the queue.
   std::vector<spec::wait_descriptor> waits_;
   std::vector<grant> grants_;
   std::vector<passing_request> passing_;

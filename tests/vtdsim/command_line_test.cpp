@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 namespace {
@@ -270,6 +271,33 @@ TEST_F(command_line, a_cache_of_no_entries_has_a_price_of_a_miss_and_none_of_a_h
   EXPECT_TRUE(r["sweep"][0]["latency_ns_hit"].is_null());
   EXPECT_GT(r["sweep"][0]["latency_ns_miss"], r["sweep"][0]["latency_ns_off"]);
   EXPECT_EQ(r["sweep"][0]["hit_rate"], 0.0);
+}
+
+TEST_F(command_line, every_cache_that_a_unit_has_is_reported) {
+  const auto caches = [&](const std::string& more) {
+    const outcome got = run("run --board synthetic-wide --pages 2 --json " + more);
+    EXPECT_EQ(got.status, 0) << got.err;
+    std::set<std::string> names;
+    const json document = json::parse(got.out);
+    for (const json& each : document["units"][0]["caches"])
+      names.insert(each["name"].get<std::string>());
+    return names;
+  };
+  std::string all = "--set large_pages_in_pieces=false ";
+  std::string none;
+  for (const std::string name : {"large_iotlb", "pml5", "pml4", "pdpe", "pde"}) {
+    all += "--set " + name + ".entries=4 --set " + name + ".ways=4 ";
+    none += "--set " + name + ".entries=0 ";
+  }
+  EXPECT_EQ(caches(all), (std::set<std::string>{"context_cache", "iotlb", "large_iotlb", "pml5_cache",
+                                                "pml4_cache", "pdpe_cache", "pde_cache"}));
+  EXPECT_EQ(caches(none), (std::set<std::string>{"context_cache", "iotlb"}));
+}
+
+TEST_F(command_line, a_verb_s_own_help_is_named_where_its_arguments_are_wrong) {
+  EXPECT_NE(run("run --pages 0").err.find("see vtdsim run --help"), std::string::npos);
+  EXPECT_NE(run("dmar").err.find("see vtdsim dmar --help"), std::string::npos);
+  EXPECT_NE(run("--what").err.find("see vtdsim --help"), std::string::npos);
 }
 
 TEST_F(command_line, dump_of_a_device_shows_its_unit_and_tables_and_nobody_elses) {

@@ -2,6 +2,7 @@
 // `vtdsim compliance`, and the page that it writes.
 
 #include "program.h"
+#include "source_dir.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -3,6 +3,7 @@
 // a table that is broken as real ones were.
 
 #include "program.h"
+#include "source_dir.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

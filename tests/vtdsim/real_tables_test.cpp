@@ -3,6 +3,7 @@
 // (tests/fuzz/corpus/dmar_table). VTD_DMAR_DIR names a directory of others to run instead.
 
 #include "program.h"
+#include "source_dir.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -2,6 +2,7 @@
 // `run --trace`: a document that viewers can load, whose spans are those of docs/microarchitecture.md.
 
 #include "program.h"
+#include "source_dir.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -11,16 +11,19 @@ namespace vtd::dmar {
 
 inline constexpr unsigned most_walkers = 64;
 inline constexpr unsigned most_ports = 256;
+inline constexpr unsigned most_requests = 4096;
+inline constexpr unsigned most_prefetched = 256;
 
 /// Time and resources of one remapping unit, in cycles of its wheel. docs/microarchitecture.md says where
 /// each is spent; presets say where each value comes from.
 struct unit_timing {
   remap::translation_latencies lookup{};
-  /// Requests of all ports that may be inside the unit at once, from admission to the start of the response.
+  /// Requests of all ports that may be inside the unit at once, from admission to the start of the response:
+  /// 1 to `most_requests`.
   unsigned requests = 16;
   /// Page walks that may be under way at once, 1 to `most_walkers`.
   unsigned walkers = 1;
-  /// Cycles from one grant of the memory port to the next, at least 1.
+  /// Cycles from one grant of the memory port to the next; 0 counts as 1.
   engine::cycle memory_interval = 1;
   /// From a register access's arrival to its answer (annotated on b_transport).
   engine::cycle register_access = 8;
@@ -39,8 +42,8 @@ struct unit_timing {
   engine::cycle descriptor_fetch = 2;
   /// From the edge that sees the read's data to the edge that moves IQH past the descriptor.
   engine::cycle descriptor_decode = 1;
-  /// Descriptors that may be fetched and stand behind the one in execution, at most 256. 0: the next one is
-  /// fetched when its predecessor has ended.
+  /// Descriptors that may be fetched and stand behind the one in execution, at most `most_prefetched`. 0: the
+  /// next one is fetched when its predecessor has ended.
   unsigned queue_prefetch = 1;
   /// From the edge at which all that a wait waits for is done to the edge at which its status write asks for
   /// the way to memory.
@@ -94,5 +97,10 @@ struct unit_config {
   [[nodiscard]] bool checks_translated() const { return protect_translated || caps.major_version() >= 2; }
   [[nodiscard]] bool needs_write_buffer_flush() const { return caps.cap.rwbf() || hidden_write_buffer; }
 };
+
+/// The same, if a unit can be built so. Throws std::invalid_argument with unit, name, value and expectation
+/// for what is beyond its range, and for capabilities that put registers where others stand
+/// (register_places.h).
+[[nodiscard]] unit_config checked(unit_config config);
 
 } // namespace vtd::dmar

@@ -114,7 +114,6 @@ private:
   [[nodiscard]] context_order order_of(const spec::context_cache_descriptor& d) const;
   [[nodiscard]] page_order order_of(const spec::iotlb_descriptor& d) const;
   static constexpr unsigned no_tag = 0;
-  static constexpr unsigned most_prefetched = 256;
 
   // What is wrong with a descriptor; nothing: it is valid (VT-d 6.5.2, 6.5.2.10).
   [[nodiscard]] std::optional<spec::queue_error> judge(const descriptor_words& words) const;

@@ -44,7 +44,8 @@ public:
   void want_port(memory_client& who);
   /// It does not want it any more.
   void leave_port(memory_client& who);
-  void response_taken(unsigned port, engine::cycle seen) { ports_[port].response_at = seen; }
+  /// The initiator took the response of its port. False: none is owed, and nothing happened.
+  bool response_taken(unsigned port, engine::cycle seen);
 
   // The steps of cycle `now`. Between the two halves the other parts of the unit take theirs.
 
@@ -54,8 +55,7 @@ public:
   /// arrives, or `never`.
   [[nodiscard]] engine::cycle admit_and_respond(engine::cycle now);
 
-  // For invalidations: walks in flight that must not keep what they read. A null domain stands for "all
-  // domains".
+  // For invalidations: walks in flight that must not keep what they read.
   void poison_all();
   void poison_domain(std::uint16_t domain);
   void poison_source(spec::source_id source, std::uint16_t ignored);

@@ -19,8 +19,8 @@ public:
   [[nodiscard]] bool active() const { return active_; }
 
   /// Does any byte of [address, address + length) lie in a region?
-  [[nodiscard]] bool covers(std::uint64_t address, std::uint64_t length) const {
-    return active_ && (low_.covers(address, length) || high_.covers(address, length));
+  [[nodiscard]] bool touches(std::uint64_t address, std::uint64_t length) const {
+    return active_ && (low_.touches(address, length) || high_.touches(address, length));
   }
 
   template <class Archive>
@@ -33,7 +33,7 @@ private:
     // Inclusive; empty while base > limit.
     std::uint64_t base = 1;
     std::uint64_t limit = 0;
-    [[nodiscard]] bool covers(std::uint64_t address, std::uint64_t length) const {
+    [[nodiscard]] bool touches(std::uint64_t address, std::uint64_t length) const {
       return base <= limit && address <= limit && address + (length == 0 ? 0 : length - 1) >= base;
     }
   };

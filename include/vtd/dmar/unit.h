@@ -29,8 +29,7 @@ namespace vtd::dmar {
 /// unit lets the wheel catch up with that time; register accesses alone may lie ahead of it.
 class unit final : private engine::component, private fault_sink {
 public:
-  /// Throws std::invalid_argument when a cache or a resource cannot be built as configured, or a capability
-  /// puts registers where others stand.
+  /// Throws std::invalid_argument when a cache or a resource cannot be built as configured (`checked`).
   unit(engine::wheel& wheel, unit_config config, unit_ports& ports);
 
   [[nodiscard]] const unit_config& config() const { return config_; }
@@ -54,7 +53,8 @@ public:
   /// Bytes of the register block that the unit decodes.
   [[nodiscard]] std::uint32_t register_space() const { return registers_.size(); }
 
-  // Requests, cycle by cycle. Answers are owed for everything that was forwarded.
+  // Requests, cycle by cycle. Answers are owed for everything that was forwarded. Ports, slots, walkers and
+  // tags are those that the unit has or gave; others are the caller's mistake (asserted).
 
   /// A request arrives at a port. False: the port holds another one.
   bool offer(unsigned port, const request& what, engine::picoseconds now);
@@ -69,7 +69,8 @@ public:
   /// A device completed invalidation requests; the message takes no slot and no look-up.
   void device_completed(const spec::ats::invalidation_completion& what, engine::picoseconds now);
   void memory_port_free(engine::picoseconds now);
-  void response_taken(unsigned port, engine::picoseconds now);
+  /// After a `unit_ports::complete` that was answered with false. False: none is owed, and nothing happened.
+  bool response_taken(unsigned port, engine::picoseconds now);
 
   // Requests, at once (loosely timed). Ask for one page's worth at a time: `spec::page_piece`.
 

@@ -33,7 +33,7 @@ struct unit_state {
   /// Does a protected region forbid these host physical addresses? `translated`: they came out of page
   /// tables.
   [[nodiscard]] bool forbids(std::uint64_t address, std::uint64_t length, bool translated) const {
-    return (checks_translated || !translated) && protection.covers(address, length);
+    return (checks_translated || !translated) && protection.touches(address, length);
   }
 };
 

@@ -80,7 +80,7 @@ public:
 
   /// Takes over: quiet units, empty root tables, reserved regions mapped for their devices, then translation
   /// on, unit by unit. Devices without a domain are blocked from then on. Throws unit_error when a unit does
-  /// not answer in time; units that were on already are off again then.
+  /// not answer in time; all units are off again then, with no interrupt and no log in use.
   void start();
   /// Translation off everywhere, also where another unit did not answer (unit_error at the end). Needed
   /// before the driver goes: units must not walk tables that are given back.

@@ -58,8 +58,8 @@ public:
   [[nodiscard]] bool supports_levels(unsigned levels) const;
   [[nodiscard]] root_table& tables() { return tables_; }
 
-  /// Switches off what firmware left on: translation, interrupt remapping, the invalidation queue; clears old
-  /// fault records and masks the fault event.
+  /// Switches off what firmware left on: translation, interrupt remapping, the invalidation queue, the
+  /// advanced fault log; masks the fault event and clears old fault records.
   void quiesce();
   /// The invalidation queue on, where the unit has one and the options want it. The register interface may
   /// not be used from then on. VT-d 6.5.2
@@ -72,7 +72,8 @@ public:
   void prepare(std::function<void()> on_fault);
   /// Translation on, then protected memory off.
   void enable();
-  /// Translation off, then the queue.
+  /// Translation off, then fault event, fault log and queue; also what was ordered on without an answer, so
+  /// that it takes back any part of a bring-up.
   void disable();
   [[nodiscard]] bool enabled() const { return enabled_; }
 
@@ -135,6 +136,7 @@ private:
   std::unique_ptr<fault_log> fault_log_;
   std::unique_ptr<interrupt_vector> fault_vector_;
   bool enabled_ = false;
+  std::uint32_t unanswered_ = 0; // bits of GCMD that were ordered on and not seen to take effect
 };
 
 } // namespace vtd::driver

@@ -57,6 +57,19 @@ struct compliance_row {
 /// Throws std::logic_error that names a row of which nothing is said, or something said of no row.
 [[nodiscard]] std::vector<compliance_row> compliance_rows();
 
+/// A field of the entries in memory (VT-d 9), of legacy mode; all are implemented.
+struct table_entry_row {
+  /// "root", "context" or "paging".
+  std::string_view entry;
+  std::string_view name;
+  std::string_view section;
+  std::string_view text;
+  compliance_witness witness = compliance_witness::none;
+  /// As `compliance_row::test`.
+  std::string_view test;
+};
+[[nodiscard]] std::vector<table_entry_row> table_entries();
+
 /// What QEMU cannot witness, and who does instead.
 struct beyond_qemu_row {
   std::string_view what;

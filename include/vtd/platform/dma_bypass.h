@@ -24,6 +24,7 @@ public:
   dma_bypass(const sc_core::sc_module_name& name, unsigned port_count);
 
 private:
+  void before_end_of_elaboration() override;
   [[nodiscard]] downstream_socket& target(int port, const tlm::tlm_generic_payload& trans);
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,

@@ -40,6 +40,7 @@ private:
     std::vector<tlm::tlm_generic_payload*> waiting;
   };
 
+  void before_end_of_elaboration() override;
   [[nodiscard]] static host::dram_request request_of(tlm::tlm_generic_payload& trans);
   void transport(int port, tlm::tlm_generic_payload& trans, sc_core::sc_time& delay);
   tlm::tlm_sync_enum forward_phase(int port, tlm::tlm_generic_payload& trans, tlm::tlm_phase& phase,

@@ -8,19 +8,25 @@
 
 namespace vtd::remap {
 
+inline constexpr unsigned least_host_address_width = 30;
+/// Bits of addresses in tables and registers (VT-d 9.8).
+inline constexpr unsigned most_host_address_width = 52;
+
 /// What the unit can do: the capability registers plus what they do not say.
 struct capabilities {
   spec::cap cap{};
   spec::ecap ecap{};
-  /// Host address width in bits (ACPI DMAR, VT-d 8.1): addresses in tables have no bit at or above it.
+  /// Host address width in bits (ACPI DMAR, VT-d 8.1), 30 to 52: addresses in tables have no bit at or above
+  /// it.
   unsigned host_address_width = 36;
   /// VER_REG: 0x10 = 1.0.
   unsigned version = 0x10;
   /// Whether an output address in FEEx_xxxxh faults (LGN.4). The rule is in the specification since revision
   /// 3; older parts: assumed, because letting it through would turn data into interrupts.
   bool output_range_check = true;
-  /// In how many reads the unit fetches a root or context entry: 1, all 16 bytes at once; 2, its lower half,
-  /// and when that has come its upper half, so that an update that is not atomic can be caught half-way.
+  /// In how many reads, 1 or 2, the unit fetches a root or context entry: 1, all 16 bytes at once; 2, its
+  /// lower half, and when that has come its upper half, so that an update that is not atomic can be caught
+  /// half-way.
   unsigned entry_beats = 1;
   /// Whether a part with CAP.CM = 1 keeps what is not present or in error (VT-d 6.1: it may). *Assumed:* it
   /// does, so that a driver that forgets to invalidate shows.

@@ -235,8 +235,7 @@ inline void page_walk::stop(spec::fault_condition condition) {
     return;
   }
   result_.condition = condition;
-  // VT-d 7.2.1: FPD hides qualified conditions only.
-  result_.suppressed = fault_processing_disable_ && spec::condition_info(condition).qualified;
+  result_.suppressed = table_rules::is_hidden(condition, fault_processing_disable_);
 }
 
 inline void page_walk::feed(const table_rules& rules, bool ok, const table_words& words) {
@@ -359,14 +358,16 @@ inline void page_walk::finish_page(const table_rules& rules, const page_value& p
   wants_ = demand::done;
   auto condition = spec::fault_condition::none;
   if (access_.type != address_type::translation_request) {
-    condition = rules.judge_rights(page.read, page.write, access_.kind);
-  } else if (!page.read && !page.write) [[unlikely]] {
-    // Table and page together grant nothing: no page, for all that may be kept (VT-d 6.1).
-    fetched_page_ = fetched_page_ && rules.keeps_absent();
-  }
-  if (condition == spec::fault_condition::none) condition = rules.judge_output(result_.address);
-  if (page.absent != spec::fault_condition::none) [[unlikely]]
+    condition = rules.judge_page(page, access_.kind, result_.address);
+  } else if (page.absent != spec::fault_condition::none) [[unlikely]] {
     condition = table_rules::judge_absent(page, access_.kind);
+  } else {
+    // The question is not for a right. Table and page together grant nothing: no page, for all that may be
+    // kept (VT-d 6.1).
+    if (!page.read && !page.write) [[unlikely]]
+      fetched_page_ = fetched_page_ && rules.keeps_absent();
+    condition = rules.judge_output(result_.address);
+  }
   if (condition != spec::fault_condition::none) {
     // The page is there; a part with caching mode keeps it, with the rights it has.
     fetched_page_ = fetched_page_ && rules.keeps_absent();

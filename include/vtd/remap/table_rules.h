@@ -55,6 +55,20 @@ public:
     return caps_.output_range_check && spec::in_interrupt_range(address) ? spec::fault_condition::lgn_4
                                                                          : spec::fault_condition::none;
   }
+  /// A page, cached or just read, against a request that comes out at `output`: its rights, where it leads;
+  /// if it is known not to be there, how (VT-d 7.1.3). LGN.2, LGN.3, LGN.4, `page.absent` or none.
+  [[nodiscard]] spec::fault_condition judge_page(const page_value& page, access_kind kind,
+                                                 std::uint64_t output) const {
+    auto condition = judge_rights(page.read, page.write, kind);
+    if (condition == spec::fault_condition::none) condition = judge_output(output);
+    if (condition == spec::fault_condition::none) [[likely]]
+      return condition;
+    return page.absent != spec::fault_condition::none ? judge_absent(page, kind) : condition;
+  }
+  /// FPD hides qualified conditions only (VT-d 7.2.1).
+  [[nodiscard]] static bool is_hidden(spec::fault_condition condition, bool fault_processing_disable) {
+    return fault_processing_disable && spec::condition_info(condition).qualified;
+  }
   /// Paging entries against the bits that are reserved in them (VT-d 9.8): one that points to a table, ...
   [[nodiscard]] bool has_reserved_table_bits(spec::second_level_entry entry) const {
     return (entry.value & table_reserved_) != 0;

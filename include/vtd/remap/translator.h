@@ -159,14 +159,10 @@ private:
     out.set_attributes(page);
     out.identity = false;
     out.suppressed = false;
-    auto condition = rules_.judge_rights(page.read, page.write, access.kind);
-    if (condition == spec::fault_condition::none) condition = rules_.judge_output(out.address);
-    out.condition = condition;
-    if (condition == spec::fault_condition::none) [[likely]]
+    out.condition = rules_.judge_page(page, access.kind, out.address);
+    if (out.condition == spec::fault_condition::none) [[likely]]
       return outcome::translated;
-    if (page.absent != spec::fault_condition::none) condition = table_rules::judge_absent(page, access.kind);
-    out.condition = condition;
-    out.suppressed = context.fault_processing_disable && spec::condition_info(condition).qualified;
+    out.suppressed = table_rules::is_hidden(out.condition, context.fault_processing_disable);
     return outcome::blocked;
   }
   // `context`: as from `find_hot`.

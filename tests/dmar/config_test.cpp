@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vtd/dmar/config.h"
+
+#include "support/unit_world.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace vtd::test {
+namespace {
+
+using dmar::unit_config;
+using testing::HasSubstr;
+
+std::string refusal(const unit_config& config) {
+  try {
+    (void)dmar::checked(config);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(unit_config, has_ranges_whose_ends_are_taken_and_what_is_beyond_is_refused_by_name) {
+  struct row {
+    std::string name;
+    unsigned least;
+    unsigned most;
+    std::function<void(unit_config&, unsigned)> set;
+  };
+  const std::vector<row> rows{
+      {"ports", 1, dmar::most_ports, [](unit_config& c, unsigned to) { c.ports = to; }},
+      {"walkers", 1, dmar::most_walkers, [](unit_config& c, unsigned to) { c.timing.walkers = to; }},
+      {"requests", 1, dmar::most_requests, [](unit_config& c, unsigned to) { c.timing.requests = to; }},
+      {"queue_prefetch", 0, dmar::most_prefetched,
+       [](unit_config& c, unsigned to) { c.timing.queue_prefetch = to; }},
+      {"protected_region_shift", 12, 31, [](unit_config& c, unsigned to) { c.protected_region_shift = to; }},
+      {"host_address_width", 30, 52, [](unit_config& c, unsigned to) { c.caps.host_address_width = to; }},
+      {"entry_beats", 1, 2, [](unit_config& c, unsigned to) { c.caps.entry_beats = to; }},
+  };
+  for (const row& each : rows) {
+    unit_config config = config_of(small_part());
+    config.name = "graphics";
+    for (const unsigned good : {each.least, each.most}) {
+      each.set(config, good);
+      EXPECT_EQ(refusal(config), "") << each.name << ' ' << good;
+    }
+    std::vector<unsigned> beyond{each.most + 1};
+    if (each.least != 0) beyond.push_back(each.least - 1);
+    for (const unsigned bad : beyond) {
+      each.set(config, bad);
+      EXPECT_EQ(refusal(config), "graphics: " + each.name + ": got " + std::to_string(bad) + ", expected " +
+                                     std::to_string(each.least) + " to " + std::to_string(each.most));
+    }
+  }
+}
+
+TEST(unit_config, gives_devices_some_time_to_complete_an_invalidation) {
+  unit_config config = config_of(small_part());
+  config.timing.device_timeout = 1;
+  EXPECT_EQ(refusal(config), "");
+  config.timing.device_timeout = 0;
+  EXPECT_THAT(refusal(config), HasSubstr("device_timeout: got 0, expected 1 or more"));
+}
+
+TEST(unit_config, that_cannot_be_built_builds_no_unit) {
+  unit_config config = config_of(small_part());
+  EXPECT_NO_THROW(unit_world{config});
+  config.timing.requests = 0;
+  EXPECT_THROW(unit_world{config}, std::invalid_argument);
+}
+
+} // namespace
+} // namespace vtd::test
