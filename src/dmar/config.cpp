@@ -17,8 +17,8 @@ public:
   template <class Number>
   void hold(std::string_view name, Number value, Number least, Number most) const {
     if (value >= least && value <= most) return;
-    throw std::invalid_argument(unit_ + ": " + std::string(name) + ": got " + std::to_string(value) + ", expected " +
-                                std::to_string(least) + " to " + std::to_string(most));
+    throw std::invalid_argument(unit_ + ": " + std::string(name) + ": got " + std::to_string(value) +
+                                ", expected " + std::to_string(least) + " to " + std::to_string(most));
   }
 
 private:
@@ -39,7 +39,8 @@ unit_config checked(unit_config config) {
   range.hold("host_address_width", caps.host_address_width, remap::least_host_address_width,
              remap::most_host_address_width);
   range.hold("entry_beats", caps.entry_beats, 1U, 2U);
-  if (timing.device_timeout == 0) throw std::invalid_argument(config.name + ": device_timeout: got 0, expected 1 or more");
+  if (timing.device_timeout == 0)
+    throw std::invalid_argument(config.name + ": device_timeout: got 0, expected 1 or more");
   const auto conflict =
       find_register_conflict(caps.cap, caps.ecap, spec::reg::newest_revision(caps.version, caps.ecap));
   if (conflict) throw std::invalid_argument(config.name + ": expected " + to_string(*conflict));
