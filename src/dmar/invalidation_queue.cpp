@@ -62,7 +62,6 @@ void invalidation_queue::start(cycle now) {
   size_ = spec::queue_bytes(static_cast<unsigned>(reg::iqa::qs::get(address)));
   wide_ = reg::iqa::dw::get(address) != 0;
   enabled_ = true;
-  reset_head();
   look_again(now);
 }
 
@@ -86,7 +85,7 @@ void invalidation_queue::completion_status_written() {
 
 void invalidation_queue::control_written(cycle seen) {
   event_.control_written(seen);
-  quiet_ = false;
+  look_again(seen);
 }
 
 void invalidation_queue::fetched(unsigned tag, bool ok, const descriptor_words& words, cycle seen) {
@@ -159,7 +158,7 @@ void invalidation_queue::lose_status(cycle now) {
   end_fence();
   const std::uint64_t since = (fetched_ - writer_.number) * descriptor_bytes();
   const std::uint64_t tail = (registers_.read<reg::iqt>() + size_ - writer_.place) % size_;
-  const bool still_there = since < size_ && tail >= since;
+  const bool still_there = tail >= since;
   // Switched off meanwhile: IQH is about to be 0.
   if (enabled_ && still_there) {
     ready_.clear();

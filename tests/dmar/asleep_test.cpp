@@ -146,6 +146,14 @@ TEST(working, for_a_queued_order_at_its_read_its_head_its_removal_and_its_status
   EXPECT_THAT(s.worked(), ElementsAre(1, 3, 25, 27, 27 + 51));
 }
 
+TEST(working, for_a_queued_order_that_is_over_while_the_next_is_read_at_its_removal_alone) {
+  slow_scene s;
+  s.memory.set_delay(200 * unit_world::period);
+  s.queue.submit(all_pages(), all_pages());
+  // Each is read and decoded in 202 cycles; the removal of the first ends in the midst of the second's.
+  EXPECT_THAT(s.worked(), ElementsAre(1, 3, 205, 207, 205 + 32, 409, 409 + 32));
+}
+
 TEST(working, for_a_device_that_is_overdue_at_that_edge) {
   dmar::unit_config config = config_of(part());
   config.timing.device_timeout = 500;

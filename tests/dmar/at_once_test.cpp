@@ -67,6 +67,25 @@ TEST(at_once, a_request_that_a_reset_ended_is_inside_no_more_and_is_told_so_when
   EXPECT_FALSE(s.unit.leave(after, s.now_ps())) << "it has left";
 }
 
+TEST(at_once, a_request_to_a_page_that_was_used_last_is_checked_against_protected_memory) {
+  auto config = config_of(plain_part());
+  config.protect_translated = true;
+  unit_world s(config);
+  s.tables.attach(nic, 3);
+  s.tables.map(nic, iova, frame);
+  s.enable();
+  s.write_register<reg::plmbase>(frame);
+  s.write_register<reg::plmlimit>(frame);
+  for (const bool on : {false, true, false}) {
+    s.write_register<reg::pmen>(reg::pmen::epm::of(on ? 1 : 0));
+    s.settle();
+    for (unsigned turn = 0; turn < 3; ++turn) {
+      EXPECT_EQ(s.unit.pass(scene::piece(), s.memory, s.now_ps()).leads, on ? leads::blocked : leads::memory)
+          << turn;
+    }
+  }
+}
+
 TEST(at_once, the_judge_of_random_programs_holds_a_request_to_the_translation_setting_of_its_admission) {
   for (const bool on : {false, true}) {
     watched_world world(config_of(plain_part()));

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace vtd::test {
 namespace {
 
@@ -58,6 +60,19 @@ TEST(command_edges, the_fault_log_is_on_and_off_after_the_cycles_of_a_command_an
     s.run_to(t + 1 + 8);
     EXPECT_EQ(reg::gsts::afls::get(s.read_register<reg::gsts>()) != 0, on);
   }
+}
+
+TEST(command_edges, a_write_buffer_that_is_empty_takes_a_cycle_to_flush) {
+  struct : scene {
+    engine::picoseconds write_buffer_drain_time() override { return 0; }
+  } s;
+  const engine::cycle t = s.wheel.now();
+  s.write_register<reg::gcmd>(te | reg::gcmd::wbf::mask);
+  s.run_to(t + 1);
+  EXPECT_EQ(reg::gsts::wbfs::get(s.read_register<reg::gsts>()), 1U);
+  s.run_to(t + 2);
+  EXPECT_EQ(reg::gsts::wbfs::get(s.read_register<reg::gsts>()), 0U);
+  EXPECT_EQ(s.drains, std::vector<engine::cycle>{t + 2});
 }
 
 TEST(command_edges, a_log_that_is_being_taken_over_shows_as_not_taken_over) {

@@ -68,6 +68,37 @@ TEST(unit_config, gives_devices_some_time_to_complete_an_invalidation) {
   EXPECT_THAT(refusal(config), HasSubstr("device_timeout: got 0, expected 1 or more"));
 }
 
+// Whoever builds a unit gets these for all that is not said.
+TEST(unit_config, has_its_defaults) {
+  const dmar::unit_timing timing;
+  EXPECT_EQ(timing.requests, 16U);
+  EXPECT_EQ(timing.walkers, 1U);
+  EXPECT_EQ(timing.register_access, 8U);
+  EXPECT_EQ(timing.command, 8U);
+  EXPECT_EQ(timing.context_invalidation, 16U);
+  EXPECT_EQ(timing.iotlb_invalidation_global, 32U);
+  EXPECT_EQ(timing.iotlb_invalidation_domain, 32U);
+  EXPECT_EQ(timing.iotlb_invalidation_page, 16U);
+  EXPECT_EQ(timing.drain, 0U);
+  EXPECT_EQ(timing.descriptor_fetch, 2U);
+  EXPECT_EQ(timing.descriptor_decode, 1U);
+  EXPECT_EQ(timing.queue_prefetch, 1U);
+  EXPECT_EQ(timing.status_write, 2U);
+  EXPECT_EQ(timing.device_invalidation, 2U);
+  EXPECT_EQ(timing.device_timeout, 1'000'000U);
+  EXPECT_EQ(timing.fault_recording, 1U);
+  EXPECT_EQ(timing.event_message, 4U);
+  const unit_config config;
+  EXPECT_EQ(config.name, "unit");
+  EXPECT_EQ(config.ports, 1U);
+  EXPECT_EQ(config.protected_region_shift, 21U) << "blocks of 2 MB";
+  EXPECT_TRUE(config.context_domain_compared);
+  EXPECT_TRUE(config.queue_address_clears_pointers);
+  for (const bool off : {config.protect_translated, config.hidden_write_buffer, config.whole_domain_tables,
+                         config.compress_faults, config.queue_flushes_write_buffer})
+    EXPECT_FALSE(off);
+}
+
 TEST(unit_config, that_cannot_be_built_builds_no_unit) {
   unit_config config = config_of(small_part());
   EXPECT_NO_THROW(unit_world{config});

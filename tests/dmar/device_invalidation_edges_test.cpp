@@ -148,6 +148,25 @@ TEST(device_invalidation_edges, an_observer_is_told_of_requests_completions_time
   EXPECT_EQ(heard.events[4].what.tag, 0U) << "it may have named several";
 }
 
+TEST(device_invalidation_edges,
+     an_observer_is_told_that_the_descriptor_takes_effect_when_its_request_leaves) {
+  struct listener final : dmar::unit_observer {
+    void on_command(const dmar::command_event& e) override { events.push_back(e); }
+    std::vector<dmar::command_event> events;
+  } heard;
+  edge_scene s;
+  s.unit.set_observer(&heard);
+  s.queue.submit(device_page(nic, page(3)));
+  s.pass(500);
+  ASSERT_EQ(s.invalidations.size(), 1U);
+  ASSERT_EQ(heard.events.size(), 3U);
+  const dmar::command_step steps[] = {dmar::command_step::begun, dmar::command_step::effective,
+                                      dmar::command_step::ended};
+  for (std::size_t n = 0; n < 3; ++n)
+    EXPECT_EQ(heard.events[n].step, steps[n]);
+  EXPECT_EQ(heard.events[1].at, s.invalidations[0].first);
+}
+
 TEST(device_invalidation_edges, a_snapshot_takes_its_counts_along) {
   edge_scene first;
   first.queue.submit(device_page(nic, page(0)));

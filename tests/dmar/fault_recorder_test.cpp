@@ -132,6 +132,17 @@ TEST(fault_recorder, ppf_stays_until_the_last_record_is_cleared) {
   EXPECT_EQ(s.status<reg::fsts::ppf>(), 0U);
 }
 
+TEST(fault_recorder, what_stands_behind_the_last_record_is_none) {
+  // The IOTLB registers, whose IVT lies where a record has its F.
+  remap::capabilities caps = small_part();
+  caps.cap.set_fro(caps.ecap.iro() - 1);
+  unit_world s(caps);
+  s.invalidate_iotlb_global();
+  s.write_register<reg::fsts>(0);
+  EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U);
+  EXPECT_EQ(reg::fsts::ppf::get(s.read_register<reg::fsts>()), 0U);
+}
+
 TEST(fault_recorder, an_unmasked_fault_sends_its_message_after_the_record) {
   scene s(small_part());
   s.unmask();

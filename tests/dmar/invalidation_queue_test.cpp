@@ -27,6 +27,7 @@ TEST(invalidation_queue, a_page_descriptor_removes_its_pages_only) {
   EXPECT_TRUE(s.is_stale(6));
   EXPECT_TRUE(s.is_stale(4, disk)) << "another domain";
   EXPECT_EQ(s.queue.head(), s.queue.tail());
+  EXPECT_EQ(s.unit.statistics().interrupt_entry_invalidations, 0U);
 }
 
 TEST(invalidation_queue, a_domain_descriptor_removes_all_pages_of_its_domain) {

@@ -112,6 +112,20 @@ TEST(no_snoop, counts_for_what_no_page_translates) {
       << "the device has been told whether it may";
 }
 
+TEST(no_snoop, stays_with_an_interrupt_message) {
+  scene s(true);
+  s.enable();
+  dmar::request what = scene::request(spec::interrupt_range_first, true, address_type::untranslated, 4);
+  what.access.kind = access_kind::write;
+  what.is_dword_write = true;
+  ASSERT_TRUE(s.unit.offer(0, what, s.now_ps()));
+  s.settle();
+  ASSERT_EQ(s.pieces.size(), 1U);
+  EXPECT_TRUE(s.pieces[0].interrupt);
+  EXPECT_TRUE(s.pieces[0].no_snoop);
+  EXPECT_TRUE(s.unit.pass(what, s.memory, s.now_ps()).no_snoop);
+}
+
 TEST(no_snoop, is_decided_for_each_piece_of_a_request) {
   scene s(true);
   s.force_snooping(other_iova);

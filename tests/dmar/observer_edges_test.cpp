@@ -57,6 +57,20 @@ TEST(observer_edges, a_request_over_pages_is_offered_and_responded_as_a_whole) {
   EXPECT_EQ(answered[2].access.address, page(2));
 }
 
+TEST(observer_edges, a_request_shows_nothing_of_how_the_one_before_in_its_slot_ended) {
+  auto config = config_of(queue_part());
+  config.timing.requests = 1;
+  scene s(config);
+  told seen;
+  s.unit.set_observer(&seen);
+  EXPECT_EQ(s.read(nic, page(99)).how, dmar::completion::blocked);
+  seen.requests.clear();
+  EXPECT_EQ(s.read(nic, page(0)).how, dmar::completion::done);
+  EXPECT_FALSE(seen.requests.empty());
+  for (const dmar::request_event& e : seen.requests)
+    EXPECT_EQ(e.how, dmar::completion::done);
+}
+
 TEST(observer_edges, a_way_to_memory_with_an_interval_of_nothing_is_taken_for_one_cycle) {
   auto config = config_of(queue_part());
   config.timing.memory_interval = 0;
@@ -72,6 +86,7 @@ TEST(observer_edges, a_way_to_memory_with_an_interval_of_nothing_is_taken_for_on
 TEST(observer_edges, a_command_tells_of_itself_and_of_no_other) {
   auto config = config_of(small_part());
   config.caps.ecap.set_qi(true);
+  config.caps.cap.set_afl(true);
   unit_world s(config);
   s.tables.attach(nic, 3);
   s.enable();
@@ -80,9 +95,14 @@ TEST(observer_edges, a_command_tells_of_itself_and_of_no_other) {
   constexpr std::uint32_t on = reg::gcmd::te::mask;
   // Whatever stands in the registers of the others.
   s.write_register<reg::iva>(reg::iva::addr::of(0x123) | reg::iva::am::of(2) | reg::iva::ih::of(1));
+  s.write_register<reg::aflog>(0x3000);
   s.write_register<reg::pmen>(reg::pmen::epm::of(1));
   s.settle();
   s.write_register<reg::gcmd>(on | reg::gcmd::srtp::mask | reg::gcmd::wbf::mask);
+  s.settle();
+  s.write_register<reg::gcmd>(on | reg::gcmd::sfl::mask | reg::gcmd::eafl::mask);
+  s.settle();
+  s.write_register<reg::gcmd>(on);
   s.settle();
   s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::did::of(3) |
                               reg::ccmd::sid::of(nic.value()) | reg::ccmd::fm::of(1));
@@ -99,7 +119,7 @@ TEST(observer_edges, a_command_tells_of_itself_and_of_no_other) {
   unsigned buffers = 0;
   for (const dmar::command_event& e : seen.commands) {
     const bool switches = e.what == unit_command::translation || e.what == unit_command::protected_memory ||
-                          e.what == unit_command::invalidation_queue;
+                          e.what == unit_command::invalidation_queue || e.what == unit_command::fault_log;
     const bool contexts = e.what == unit_command::context_invalidation;
     const bool pages = e.what == unit_command::iotlb_invalidation;
     if (!switches) {
@@ -107,6 +127,9 @@ TEST(observer_edges, a_command_tells_of_itself_and_of_no_other) {
     }
     EXPECT_EQ(e.root_table, e.what == unit_command::set_root_table ? s.tables.root() : 0U)
         << to_string(e.what);
+    const bool logs = e.what == unit_command::fault_log_pointer;
+    EXPECT_EQ(e.log_address, logs ? 0x3000U : 0U) << to_string(e.what);
+    EXPECT_EQ(e.log_bytes, logs ? spec::page_size : 0U) << to_string(e.what);
     EXPECT_EQ(e.context_asked,
               contexts ? spec::context_granularity::device : spec::context_granularity::none);
     EXPECT_EQ(e.source, contexts ? nic : spec::source_id{}) << to_string(e.what);

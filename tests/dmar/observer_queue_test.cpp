@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vtd::test::queue_tests {
@@ -21,8 +22,12 @@ using iotlb = spec::iotlb_granularity;
 struct listener final : dmar::unit_observer {
   void on_command(const dmar::command_event& e) override { commands.push_back(e); }
   void on_queue_access(const dmar::queue_access_event& e) override { accesses.push_back(e); }
+  void on_message(const spec::msi_message& message, engine::cycle at) override {
+    messages.emplace_back(at, message);
+  }
   std::vector<dmar::command_event> commands;
   std::vector<dmar::queue_access_event> accesses;
+  std::vector<std::pair<engine::cycle, spec::msi_message>> messages;
 };
 
 /// What is told of one descriptor in an empty queue.
@@ -100,6 +105,18 @@ TEST(observer_of_the_queue, is_told_of_a_wait_when_it_begins_and_when_it_is_over
   const told plain(interrupt_wait());
   plain.expect_steps(unit_command::queued_wait, {command_step::begun, command_step::ended});
   EXPECT_EQ(plain.heard.commands[0].at, plain.heard.commands[1].at);
+}
+
+TEST(observer_of_the_queue, is_told_of_the_message_of_its_event) {
+  scene s;
+  listener heard;
+  s.unit.set_observer(&heard);
+  s.write_register<reg::iedata>(0x41);
+  s.write_register<reg::ieaddr>(spec::interrupt_range_first);
+  s.write_register<reg::iectl>(0);
+  s.queue.run(interrupt_wait());
+  ASSERT_EQ(s.messages.size(), 1U);
+  EXPECT_EQ(heard.messages, s.messages);
 }
 
 TEST(observer_of_the_queue, is_told_when_it_goes_on_and_off) {

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <utility>
+#include <vector>
 
 namespace vtd::test {
 namespace {
@@ -86,6 +87,24 @@ TEST(overtaken_edges, a_walk_that_begins_anew_costs_both) {
   EXPECT_EQ(s.unit.statistics().context_misses, 1U) << "as its first look-up found it";
 }
 
+TEST(overtaken_edges, a_walk_that_begins_anew_reads_after_the_first) {
+  struct : remap::walk_observer {
+    void on_table_read(const remap::table_read& read) override { when.push_back(read.when); }
+    std::vector<engine::cycle> when;
+  } heard;
+  scene s;
+  s.run_to(1000);
+  s.event = [&] {
+    s.invalidate_iotlb_global();
+    s.settle();
+  };
+  s.unit.set_walk_observer(&heard);
+  s.pass();
+  ASSERT_EQ(heard.when.size(), 10U);
+  for (std::size_t n = 0; n < heard.when.size(); ++n)
+    EXPECT_EQ(heard.when[n], 1000 + 1 + 21 * (n + 1)) << n;
+}
+
 TEST(overtaken_edges, a_page_that_somebody_else_filled_meanwhile_does_not_make_it_a_hit) {
   scene s;
   s.event = [&] {
@@ -104,12 +123,38 @@ TEST(overtaken_edges, a_page_that_somebody_else_filled_meanwhile_does_not_make_i
 }
 
 TEST(overtaken_edges, by_a_reset_it_has_cost_what_memory_took) {
+  struct : dmar::unit_observer {
+    void on_passage(const dmar::passage_event& e) override { events.push_back(e); }
+    std::vector<dmar::passage_event> events;
+  } heard;
   scene s;
+  s.unit.set_observer(&heard);
   s.event = [&] { s.unit.reset(false); };
   const auto passed = s.pass();
+  ASSERT_EQ(heard.events.size(), 1U);
+  EXPECT_TRUE(heard.events[0].blocked);
+  EXPECT_FALSE(heard.events[0].translated) << "nothing was decided";
+  EXPECT_EQ(heard.events[0].cycles, engine::cycle{5 * 21});
   EXPECT_EQ(passed.leads, way::aborted);
   EXPECT_TRUE(passed.read_tables);
   EXPECT_EQ(s.cycles_of(passed), engine::cycle{5 * 21});
+  EXPECT_EQ(s.unit.statistics().blocked_unlogged, 1U);
+  EXPECT_TRUE(s.faults.empty());
+}
+
+TEST(overtaken_edges, a_context_that_the_first_look_up_found_was_found) {
+  scene s;
+  s.tables.map(nic, iova + spec::page_size, frame);
+  s.read(nic, iova + spec::page_size);
+  s.unit.clear_statistics();
+  s.event = [&] {
+    s.invalidate_contexts_global();
+    s.settle();
+  };
+  EXPECT_EQ(s.pass().leads, way::memory);
+  EXPECT_EQ(s.unit.statistics().poisoned, 1U);
+  EXPECT_EQ(s.unit.statistics().context_hits, 1U);
+  EXPECT_EQ(s.unit.statistics().context_misses, 0U);
 }
 
 TEST(overtaken_edges, by_the_invalidation_of_its_context_by_device_domain_or_all) {

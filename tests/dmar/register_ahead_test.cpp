@@ -137,5 +137,24 @@ TEST(register_ahead, a_read_ahead_sees_the_writes_before_it_and_its_neighbours_a
   EXPECT_EQ(s.read_ahead<reg::plmlimit>(50), 0x4000000U) << "not before its time";
 }
 
+TEST(register_ahead, after_a_write_to_any_register_the_unit_comes_to_rest) {
+  remap::capabilities caps = small_part();
+  caps.cap.set_afl(true);
+  caps.ecap.set_qi(true).set_dt(true);
+  for (const spec::register_layout& layout : reg::all_registers()) {
+    if (layout.base != spec::register_base::block ||
+        !layout.exists_in(spec::rev_2_5, caps.cap.value, caps.ecap.value))
+      continue;
+    unit_world s(caps);
+    s.enable();
+    for (const engine::cycle ahead : {engine::cycle{0}, engine::cycle{10}}) {
+      s.unit.write_register(layout.offset, layout.size_bits / 8, 0, s.now_ps(), ahead * unit_world::period);
+      s.settle();
+      EXPECT_TRUE(s.unit.quiescent(s.now_ps())) << layout.name << ", " << ahead << " cycles ahead";
+      EXPECT_EQ(s.wheel.next(), engine::never) << layout.name;
+    }
+  }
+}
+
 } // namespace
 } // namespace vtd::test

@@ -276,6 +276,7 @@ TEST(register_file, the_interrupt_table_lies_within_the_hosts_addresses_and_eime
     const std::uint64_t there = file.read_bytes(reg::irta::offset, 8);
     EXPECT_EQ(there >> caps.host_address_width, 0U);
     EXPECT_EQ((there & reg::irta::eime::mask) != 0, extended);
+    EXPECT_EQ(there & reg::irta::s::mask, reg::irta::s::mask);
     EXPECT_NE(there & spec::page_size, 0U);
   }
 }

@@ -35,6 +35,12 @@ struct scene : unit_world {
     tables.map(disk, iova, frame);
     if (on) enable();
   }
+  bool forward(const dmar::forwarded& piece) override {
+    message = piece.interrupt;
+    return unit_world::forward(piece);
+  }
+  /// Was the piece that left last for an interrupt?
+  bool message = false;
   /// The same request by both ways: how it ended cycle by cycle, after it was seen that the other way agrees.
   completion ask(const dmar::request& what) {
     const auto probed = unit.probe(what, memory);
@@ -89,6 +95,9 @@ TEST(request_kinds, a_write_of_one_aligned_dword_to_the_interrupt_range_is_a_mes
       EXPECT_EQ(s.ask(scene::request(access_kind::write, address)), completion::done);
       EXPECT_EQ(s.unit.statistics().interrupts, 2U);
       EXPECT_EQ(s.forwards.back().address, address);
+      EXPECT_TRUE(s.message);
+      EXPECT_EQ(s.ask(scene::request(access_kind::write, iova)), completion::done);
+      EXPECT_FALSE(s.message) << "in the slot of the one before";
     }
   }
 }

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace vtd::test {
 namespace {
 
@@ -154,8 +156,8 @@ TEST(reset_edges, the_way_to_memory_rests_no_longer_and_is_still_busy_if_it_was)
     EXPECT_EQ(unit_world::find(w.forwards, 2).at != 0, !busy);
     if (!busy) continue;
     w.unit.memory_port_free(w.now_ps());
-    w.settle();
-    EXPECT_NE(unit_world::find(w.forwards, 2).at, 0U);
+    w.run_to(w.wheel.now() + 10);
+    EXPECT_NE(unit_world::find(w.forwards, 2).at, 0U) << "long before the interval of the first is over";
   }
 }
 
@@ -201,6 +203,127 @@ TEST(reset_edges, requests_at_once_that_wait_downstream_are_inside_no_more) {
   EXPECT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 0U) << "no drain waits for it";
   s.unit.leave(one, s.now_ps());
   EXPECT_FALSE(s.unit.has_work_in_flight());
+}
+
+// --- What was about to end
+
+struct listener final : dmar::unit_observer {
+  void on_command(const dmar::command_event& e) override { commands.push_back(e); }
+  std::vector<dmar::command_event> commands;
+};
+
+TEST(reset_edges, a_global_command_from_before_it_is_none) {
+  remap::capabilities caps = queue_part();
+  caps.cap.set_rwbf(true);
+  constexpr std::uint32_t on = reg::gcmd::te::mask | reg::gcmd::qie::mask;
+  const std::uint32_t orders[] = {on | reg::gcmd::srtp::mask, on | reg::gcmd::wbf::mask, reg::gcmd::te::mask,
+                                  reg::gcmd::qie::mask};
+  for (const std::uint32_t order : orders) {
+    // Not seen yet, and begun.
+    for (const engine::cycle after : {0U, 3U}) {
+      reset_scene s(caps);
+      listener heard;
+      s.write_register<reg::gcmd>(order);
+      s.run_to(s.wheel.now() + after);
+      s.unit.set_observer(&heard);
+      s.unit.reset(true);
+      s.settle();
+      EXPECT_EQ(s.read_register<reg::gsts>(), 0U) << order << ", " << after;
+      EXPECT_TRUE(heard.commands.empty()) << order << ", " << after;
+      EXPECT_TRUE(s.drains.empty());
+      EXPECT_EQ(s.wheel.next(), engine::never);
+      s.write_register<reg::gcmd>(reg::gcmd::te::mask);
+      EXPECT_EQ(s.unit.statistics().ignored_orders, 0U);
+    }
+  }
+}
+
+TEST(reset_edges, an_event_of_the_queue_from_before_it_sends_no_message_afterwards) {
+  auto config = config_of(queue_part());
+  config.timing.event_message = 40;
+  scene s(config);
+  s.write_register<reg::iectl>(0);
+  s.queue.submit(interrupt_wait());
+  while (s.read_register<reg::ics>() == 0)
+    s.run_to(s.wheel.now() + 1);
+  ASSERT_TRUE(s.messages.empty()) << "on its way";
+  s.unit.reset(true);
+  s.queue.enable();
+  s.queue.run(all_pages());
+  EXPECT_TRUE(s.messages.empty());
+}
+
+TEST(reset_edges, an_iotlb_order_from_before_it_that_waits_for_requests_never_ends) {
+  reset_scene s(plain_part());
+  listener heard;
+  s.read(nic, page(0));
+  s.hold_answers = true;
+  s.want(1, 0);
+  ASSERT_EQ(s.held.size(), 1U);
+  s.invalidate_iotlb_page(domain, page(0));
+  s.run_to(s.wheel.now() + 30);
+  ASSERT_EQ(s.unit.statistics().invalidations, 1U);
+  ASSERT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U) << "the read is still in memory";
+  s.unit.set_observer(&heard);
+  s.unit.reset(true);
+  s.unit.answered(s.held[0], true, s.now_ps());
+  s.settle();
+  EXPECT_EQ(s.read_register<reg::iotlb>(), 0U);
+  EXPECT_TRUE(heard.commands.empty());
+}
+
+TEST(reset_edges, a_drain_from_before_it_that_takes_its_time_never_ends) {
+  auto config = config_of(plain_part());
+  config.timing.drain = 50;
+  scene s(config);
+  listener heard;
+  s.invalidate_iotlb_page(domain, page(0));
+  s.run_to(s.wheel.now() + 30);
+  ASSERT_EQ(s.unit.statistics().invalidations, 1U);
+  ASSERT_EQ(reg::iotlb::ivt::get(s.read_register<reg::iotlb>()), 1U) << "removed, and not at its end";
+  s.unit.set_observer(&heard);
+  s.unit.reset(true);
+  s.settle();
+  EXPECT_EQ(s.read_register<reg::iotlb>(), 0U);
+  EXPECT_TRUE(heard.commands.empty());
+  // And the register is free at once.
+  s.unit.reset(true);
+  s.invalidate_iotlb_global();
+  EXPECT_EQ(s.unit.statistics().ignored_orders, 0U);
+}
+
+TEST(reset_edges, protected_memory_from_before_it_that_waits_for_requests_is_never_told_as_on) {
+  reset_scene s;
+  listener heard;
+  s.read(nic, page(0));
+  s.hold_answers = true;
+  s.want(1, 0);
+  ASSERT_EQ(s.held.size(), 1U);
+  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
+  s.run_to(s.wheel.now() + 10);
+  s.unit.set_observer(&heard);
+  s.unit.reset(true);
+  s.unit.answered(s.held[0], true, s.now_ps());
+  s.settle();
+  EXPECT_TRUE(heard.commands.empty());
+  EXPECT_TRUE(s.unit.quiescent(s.now_ps()));
+}
+
+TEST(reset_edges, a_mode_of_the_tables_from_before_it_is_forgotten) {
+  reset_scene s(later_part());
+  s.queue.disable();
+  s.settle();
+  s.write_register<reg::rtaddr>(s.tables.root() | reg::rtaddr::ttm::of(1));
+  s.write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::srtp::mask);
+  s.settle();
+  const auto done = [&] {
+    s.invalidate_iotlb_global();
+    s.settle();
+    return reg::iotlb::iaig::get(s.read_register<reg::iotlb>());
+  };
+  EXPECT_EQ(done(), 0U) << "such tables take no orders by registers";
+  s.unit.reset(true);
+  EXPECT_EQ(done(), 1U);
 }
 
 // --- Where each request is when the reset comes

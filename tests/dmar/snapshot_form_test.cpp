@@ -282,6 +282,10 @@ TEST(snapshot_form, what_is_due_is_done_before_the_unit_is_looked_at) {
     }
     EXPECT_EQ(reg::gsts::rtps::get(w.read_register<reg::gsts>()), 1U);
   }
+  busy_world w;
+  const bytes saved = w.unit.save(w.now_ps());
+  w.command();
+  EXPECT_NO_THROW(w.unit.restore(saved, w.now_ps() + 500 * unit_world::period));
 }
 
 // --- A unit that took one
@@ -351,6 +355,8 @@ TEST(snapshot_form, takes_statistics_and_turns_along) {
   first->enable();
   first->read(nic, iova);
   first->read(disk, iova);
+  first->write_register<reg::gcmd>(reg::gcmd::te::mask | reg::gcmd::srtp::mask);
+  first->write_register<reg::gcmd>(0);
   ASSERT_TRUE(first->offer(1, nic, access_kind::read, iova, 64, 0));
   first->settle();
   const auto saved = first->unit.save(first->now_ps());
@@ -362,11 +368,22 @@ TEST(snapshot_form, takes_statistics_and_turns_along) {
   EXPECT_EQ(here.requests, there.requests);
   EXPECT_EQ(here.walk_reads, there.walk_reads);
   EXPECT_EQ(here.faults, there.faults);
+  EXPECT_EQ(here.ignored_orders, 1U) << "while the root table was being taken over";
   // Port 0 had its turn last.
   ASSERT_TRUE(second->offer(10, nic, access_kind::read, iova, 64, 0));
   ASSERT_TRUE(second->offer(11, nic, access_kind::read, iova, 64, 1));
   second->settle();
   EXPECT_EQ(second->admissions.at(0).id, 11U);
+}
+
+TEST(snapshot_form, takes_the_counts_of_the_queue_along) {
+  busy_world first;
+  first.queue.run(all_pages(), interrupt_wait());
+  const auto saved = first.unit.save(first.now_ps());
+  busy_world second;
+  second.unit.restore(saved, second.now_ps());
+  EXPECT_EQ(second.unit.statistics().descriptors, 2U);
+  EXPECT_EQ(second.unit.statistics().waits, 1U);
 }
 
 TEST(snapshot_form, keeps_nothing_of_what_stands_in_invalid_lines) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -219,6 +220,33 @@ TEST(snapshot, every_field_of_a_configuration_is_described) {
                 device_timeout, fault_recording, event_message);
   }
   EXPECT_EQ(fields.changed, 9U + 8 + 7 * 4 + 1 + 21);
+}
+
+TEST(snapshot, that_knows_a_property_less_or_more_than_this_unit_is_refused) {
+  machine m;
+  const bytes saved = m.unit.save(m.now_ps());
+  const std::string text = dmar::snapshot::describe(m.unit.config());
+  // Behind the magic word and the version.
+  constexpr std::size_t at = sizeof(std::uint32_t) + 14 + sizeof(std::uint32_t);
+  const auto told_with = [&](const std::string& properties) {
+    bytes told = saved;
+    const auto length = static_cast<std::uint32_t>(properties.size());
+    std::memcpy(&told[at], &length, sizeof(length));
+    const auto begin = told.begin() + at + sizeof(length);
+    told.erase(begin, begin + static_cast<std::ptrdiff_t>(text.size()));
+    const auto* const first = reinterpret_cast<const std::byte*>(properties.data());
+    told.insert(told.begin() + at + sizeof(length), first, first + properties.size());
+    dmar::snapshot::seal(told);
+    return told;
+  };
+  EXPECT_EQ(refusal(m, told_with(text)), "");
+  const std::string last = "protected_region_shift 21\n";
+  ASSERT_TRUE(text.ends_with(last));
+  EXPECT_EQ(refusal(m, told_with(text.substr(0, text.size() - last.size()))),
+            "unit: snapshot of another configuration, saved with \"\", "
+            "this unit has \"protected_region_shift 21\"");
+  EXPECT_EQ(refusal(m, told_with(text + "another 1\n")),
+            "unit: snapshot of another configuration, saved with \"another 1\", this unit has \"\"");
 }
 
 TEST(snapshot, of_another_name_is_none_of_another_configuration) {

@@ -92,6 +92,28 @@ TEST(unit_edges, requests_with_translation_off_are_counted_by_both_ways) {
   EXPECT_EQ(s.unit.statistics().bytes, 128U);
 }
 
+TEST(unit_edges, the_counts_of_the_caches_are_cleared_with_the_others) {
+  scene s;
+  s.enable();
+  s.read(nic, iova);
+  s.read(nic, iova);
+  const auto& pages = s.unit.translator().caches().iotlb();
+  EXPECT_EQ(pages.statistics().hits, 1U);
+  EXPECT_EQ(pages.statistics().fills, 1U);
+  s.unit.clear_statistics();
+  EXPECT_EQ(pages.statistics().hits, 0U);
+  EXPECT_EQ(pages.statistics().misses, 0U);
+  EXPECT_EQ(pages.statistics().fills, 0U);
+}
+
+TEST(unit_edges, a_register_is_read_as_it_is_at_the_time_of_the_access) {
+  scene s;
+  s.write_register<reg::gcmd>(reg::gcmd::srtp::of(1));
+  // Nobody drives the wheel.
+  const engine::picoseconds later = s.now_ps() + 500 * unit_world::period;
+  EXPECT_EQ(s.unit.read_register(reg::gsts::offset, 4, later), reg::gsts::rtps::mask);
+}
+
 TEST(unit_edges, pieces_end_at_pages) {
   EXPECT_EQ(spec::page_piece(0x1000, 64), 64U);
   EXPECT_EQ(spec::page_piece(0x1000, 4096), 4096U);

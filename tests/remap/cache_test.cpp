@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vtd/remap/cache.h"
 
+#include "vtd/remap/config.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -240,6 +242,20 @@ TEST(cache, of_several_sets_with_many_ways_holds_and_finds_all_of_them) {
     EXPECT_EQ(*c.peek({i}), static_cast<int>(i));
   }
   EXPECT_EQ(c.statistics().evictions, 0U);
+}
+
+TEST(cache_shape, is_no_cache_by_itself_and_draws_by_a_seed_of_1) {
+  const cache_shape shape;
+  EXPECT_EQ(shape.entries, 0U);
+  EXPECT_EQ(shape.policy, replacement::lru);
+  EXPECT_EQ(shape.seed, 1U);
+}
+
+TEST(translation_latencies, are_one_cycle_for_each_look_up_by_themselves) {
+  const translation_latencies latencies;
+  EXPECT_EQ(latencies.context_lookup, 1U);
+  EXPECT_EQ(latencies.iotlb_lookup, 1U);
+  EXPECT_EQ(latencies.structure_lookup, 1U);
 }
 
 } // namespace

@@ -80,6 +80,15 @@ TEST(device_tlb, forgets_all_when_the_whole_space_is_named) {
   EXPECT_EQ(tlb.invalidate(all.first(), all.last()), 2U);
 }
 
+TEST(device_tlb, forgets_all_when_it_is_reset) {
+  device_tlb tlb({8, 0, replacement::lru, 1});
+  tlb.fill(iova, grant(spec::level_size(2), 9));
+  tlb.fill(0x1000, grant(frame));
+  EXPECT_EQ(tlb.invalidate_all(), 2U);
+  EXPECT_EQ(tlb.lookup(iova), nullptr);
+  EXPECT_EQ(tlb.lookup(0x1000), nullptr);
+}
+
 TEST(device_tlb, has_sets_ways_and_a_policy_like_any_cache) {
   device_tlb tlb({2, 1, replacement::lru, 1});
   tlb.fill(0x0000, grant(frame));

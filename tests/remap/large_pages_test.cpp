@@ -71,6 +71,24 @@ TEST(large_pages, an_array_of_their_own_holds_them_and_nothing_else) {
   EXPECT_EQ(b.read(small + 8).address, small_frame + 8);
   EXPECT_TRUE(b.cost.iotlb_hit);
   EXPECT_EQ(b.hardware.caches().large_iotlb().statistics().hits, 1U);
+  b.hardware.caches().clear_statistics();
+  EXPECT_EQ(b.hardware.caches().large_iotlb().statistics().hits, 0U);
+  EXPECT_EQ(b.hardware.caches().large_iotlb().occupancy(), 1U);
+}
+
+TEST(large_pages, a_look_up_of_all_sizes_counts_one_hit_or_one_miss) {
+  for (const bool own_array : {false, true}) {
+    bench b(own_array ? separate() : test::small_caches());
+    b.read(large);
+    const auto before = b.hardware.caches().iotlb().statistics().misses;
+    b.tables.map(nic, small + spec::page_size, small_frame + spec::page_size);
+    b.read(small + spec::page_size);
+    EXPECT_FALSE(b.cost.iotlb_hit);
+    EXPECT_EQ(b.hardware.caches().iotlb().statistics().misses, before + 1) << own_array;
+    b.read(large + 8);
+    EXPECT_TRUE(b.cost.iotlb_hit);
+    EXPECT_EQ(b.hardware.caches().iotlb().statistics().misses, before + 1) << own_array;
+  }
 }
 
 TEST(large_pages, small_pages_do_not_push_them_out_of_their_own_array) {

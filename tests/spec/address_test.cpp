@@ -104,6 +104,7 @@ TEST(source_id, is_written_in_lower_case_with_two_digits) {
 TEST(source_id, is_read_with_or_without_segment_and_leading_zeros) {
   static_assert(source_id::parse("00:1b.0") == source_id::from_bdf(0, 0x1b, 0));
   EXPECT_EQ(source_id::parse("0000:00:1F.2"), source_id::from_bdf(0, 0x1f, 2));
+  EXPECT_EQ(source_id::parse("0000:af:0a.0"), source_id::from_bdf(0xaf, 0xa, 0));
   EXPECT_EQ(source_id::parse("0:2.1"), source_id::from_bdf(0, 2, 1));
   EXPECT_EQ(source_id::parse("FF:1f.07"), source_id::from_bdf(0xff, 0x1f, 7));
   EXPECT_EQ(parse_source_id("06:00.0"), source_id::from_bdf(6, 0, 0));

@@ -69,6 +69,8 @@ TEST(text_field, cuts_what_is_too_long_and_pads_what_is_too_short) {
   using name = text_field<1, 4>;
   name::set(bytes, "DMARS");
   EXPECT_TRUE(name::equals(bytes, "DMAR"));
+  EXPECT_FALSE(name::equals(bytes, "XMAR"));
+  EXPECT_FALSE(name::equals(bytes, "DMAX"));
   EXPECT_EQ(byte_at(bytes, 0), '-');
   EXPECT_EQ(byte_at(bytes, 5), '-');
   name::set(bytes, "AB");

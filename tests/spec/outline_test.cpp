@@ -95,6 +95,8 @@ TEST(undeclared_registers, stand_where_the_specification_has_them_and_nothing_el
 
 TEST(earlier_fields, stand_at_bits_that_later_revisions_use_otherwise_or_not_at_all) {
   std::ostringstream text;
+  EXPECT_EQ(earlier_fields[0].name, "NIU");
+  EXPECT_EQ(earlier_fields[0].mask(), 0xff000000U);
   for (const earlier_field& row : earlier_fields) {
     text << row.register_name << '.' << row.name << ' ' << row.msb << ':' << row.lsb << ' ' << std::hex
          << unsigned{row.since} << '-' << unsigned{row.until} << std::dec << ", ";
