@@ -280,6 +280,10 @@ TEST(fault_injector, a_walk_whose_table_read_is_never_answered_stays_in_flight) 
     EXPECT_EQ(s.ram.reads(), 0U);
     EXPECT_EQ(s.request(true, read, iova + spec::page_size).status, tlm::TLM_OK_RESPONSE)
         << "the other walker goes on";
+    // Only a reset ends it.
+    s.unit.hardware().reset(false);
+    wait_ps(100 * ns);
+    EXPECT_FALSE(s.unit.hardware().has_work_in_flight());
   });
 }
 

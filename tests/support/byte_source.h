@@ -16,6 +16,7 @@ public:
   std::uint64_t take(std::size_t bytes) {
     std::uint64_t value = 0;
     const std::size_t count = bytes < data_.size() ? bytes : data_.size();
+    if (count == 0) return 0;
     std::memcpy(&value, data_.data(), count);
     data_ = data_.subspan(count);
     return value;
