@@ -74,6 +74,18 @@ TEST_F(staleness, a_changed_leaf_is_stale_until_its_page_is_invalidated) {
   EXPECT_FALSE(stale(nic, page));
 }
 
+TEST_F(staleness, a_cached_page_has_the_rights_of_the_levels_above_also_when_they_are_cached_no_more) {
+  use(nic, page);
+  // The non-leaf entries go with it, the leaf of the other page stays.
+  invalidate_page(page + 0x1000, false);
+  EXPECT_FALSE(stale(nic, page));
+  const std::uint64_t top = builder.entry_of(nic, page, 3, false);
+  memory.store(top, spec::second_level_entry{memory.load(top)}.set_write(false).value);
+  EXPECT_TRUE(stale(nic, page));
+  invalidate_page(page, false);
+  EXPECT_FALSE(stale(nic, page));
+}
+
 TEST_F(staleness, a_leaf_invalidation_leaves_the_tables_above) {
   use(nic, page);
   memory.store(builder.entry_of(nic, page, 2, false), 0);

@@ -2,6 +2,8 @@
 #include "vtdsim/differential/staleness.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace vtdsim::differential {
 
@@ -109,8 +111,11 @@ staleness::path staleness::walk(const remap::dma_access& access, std::uint64_t r
     const bool ok = load_(walk.address(), walk.bytes(), words);
     if (walk.kind() == remap::table_kind::paging) {
       if (ok) {
+        std::vector<std::uint64_t> way;
+        if (!out.pages.empty()) way = out.pages.back().way;
+        way.insert(way.end(), {walk.address(), words.lo()});
         out.pages.push_back({access.source, out.domain, access.address, walk.level(),
-                             is_leaf(walk.level(), words.lo()), walk.address(), words.lo()});
+                             is_leaf(walk.level(), words.lo()), walk.address(), words.lo(), std::move(way)});
       }
     } else {
       const bool is_root = walk.kind() == remap::table_kind::root;
@@ -170,7 +175,7 @@ bool staleness::may_be_stale(const remap::dma_access& access, std::uint64_t root
     const unsigned shift = spec::level_shift(item.level);
     if (!mine || item.input >> shift != access.address >> shift) continue;
     const bool same = std::any_of(now.pages.begin(), now.pages.end(), [&](const page_item& fresh) {
-      return fresh.level == item.level && fresh.address == item.address && fresh.value == item.value;
+      return fresh.level == item.level && fresh.way == item.way;
     });
     if (!same) return true;
   }

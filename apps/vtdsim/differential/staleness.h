@@ -59,6 +59,9 @@ private:
     bool leaf = false;
     std::uint64_t address = 0;
     std::uint64_t value = 0;
+    /// Address and value of each entry from the top to this one: what is cached has the rights of all
+    /// (VT-d 3.7.1).
+    std::vector<std::uint64_t> way;
   };
   /// The walk that memory as it is now would give.
   struct path {
