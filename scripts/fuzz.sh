@@ -28,7 +28,7 @@ one() {
   mkdir -p "$tree/corpus/$name"
   [ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name")
   log=$tree/$name.log
-  if "$tree/fuzz/fuzz_$name" -max_total_time="$share" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  if "$tree/fuzz/fuzz_$name" -max_total_time="$share" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$tree/crashes/$name-" "$tree/corpus/$name" ${seeds[@]+"${seeds[@]}"} >"$log" 2>&1; then
     echo "fuzz: $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $share s"
   else
