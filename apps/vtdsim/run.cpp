@@ -247,7 +247,7 @@ void collect_units(models::root_complex& machine, run_result& result) {
     const auto& caches = hardware.translator().caches();
     out.caches = {cache_of(caches.contexts()), cache_of(caches.iotlb())};
     if (caches.large_iotlb().shape().entries != 0) out.caches.push_back(cache_of(caches.large_iotlb()));
-    for (unsigned level = 2; level <= caches.max_cached_level; ++level) {
+    for (unsigned level = 2; level <= vtd::remap::translation_caches::max_cached_level; ++level) {
       if (caches.tables(level).shape().entries != 0) out.caches.push_back(cache_of(caches.tables(level)));
     }
     result.units.push_back(std::move(out));
