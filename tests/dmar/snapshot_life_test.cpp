@@ -93,7 +93,7 @@ constexpr device rich_devices[] = {{nic, 3, 5, with_device_tlb},
 /// A unit on which random programs run; a program is a seed, and what it does depends on nothing else but
 /// memory and the unit.
 struct machine : unit_world {
-  explicit machine(const dmar::unit_config& config) : unit_world(config), is_rich(config.caps.ecap.dt()) {
+  explicit machine(const dmar::unit_config& config) : unit_world(config), is_rich_(config.caps.ecap.dt()) {
     for (const device& each : devices()) {
       // The last one has no context.
       if (each.levels == 0) continue;
@@ -112,7 +112,7 @@ struct machine : unit_world {
     }
   }
   [[nodiscard]] std::span<const device> devices() const {
-    return is_rich ? std::span<const device>(rich_devices) : std::span<const device>(plain_devices);
+    return is_rich_ ? std::span<const device>(rich_devices) : std::span<const device>(plain_devices);
   }
   /// Far from each other, for the paging-structure caches of all levels that the device has.
   static std::uint64_t address(const device& who, std::uint64_t n) {
@@ -130,7 +130,7 @@ struct machine : unit_world {
                                              : frame;
     const std::uint64_t at = address(who, n);
     tables.map(who.id, at, host + n * spec::page_size, n % 5 == 4 ? read_only : read_write);
-    if (!is_rich || n % 3 != 0) return;
+    if (!is_rich_ || n % 3 != 0) return;
     const std::uint64_t entry = tables.entry_of(who.id, at, 1, false);
     memory.store(entry, spec::second_level_entry{memory.load(entry)}.set_snoop(true).value);
   }
@@ -150,11 +150,11 @@ struct machine : unit_world {
   void start(unsigned logged = 0) {
     write_register<reg::iqt>(0);
     write_register<reg::iqa>(reg::iqa::address::of(queue_base >> spec::page_shift) |
-                             reg::iqa::dw::of(is_rich ? 1 : 0));
+                             reg::iqa::dw::of(is_rich_ ? 1 : 0));
     write_register<reg::rtaddr>(tables.root());
     done(reg::gcmd::srtp::mask);
     done(reg::gcmd::te::mask | reg::gcmd::qie::mask);
-    if (!is_rich) return;
+    if (!is_rich_) return;
     write_register<reg::plmbase>(low_region);
     write_register<reg::plmlimit>(low_region + 0x20000);
     write_register<reg::phmbase>(high_region);
@@ -170,7 +170,7 @@ struct machine : unit_world {
     const std::uint64_t tail = read_register<reg::iqt>();
     memory.store(queue_base + tail, what.lo);
     memory.store(queue_base + tail + 8, what.hi);
-    write_register<reg::iqt>((tail + (is_rich ? 32 : 16)) % spec::queue_bytes(0));
+    write_register<reg::iqt>((tail + (is_rich_ ? 32 : 16)) % spec::queue_bytes(0));
   }
 
   void run(std::uint32_t seed, unsigned steps) {
@@ -265,7 +265,7 @@ private:
                    address_type::untranslated, some_address(who)};
     what.length = below(8) == 0 ? 6000 : 64;
     what.no_snoop = below(3) == 0;
-    const std::uint32_t kind = is_rich ? below(8) : 8;
+    const std::uint32_t kind = is_rich_ ? below(8) : 8;
     if (kind < 2) {
       what.access.type = address_type::translation_request;
       what.access.kind = access_kind::read;
@@ -316,7 +316,7 @@ private:
       descriptor(page_of(who.domain, where, below(8) == 0 ? 9 : 0, dice < 130));
     } else if (dice < 144) {
       descriptor(context_of(who.id, who.domain));
-    } else if (dice < 152 || !is_rich) {
+    } else if (dice < 152 || !is_rich_) {
       descriptor(status_wait(status_word, dice).set_interrupt(dice < 148).set_fence(dice < 146));
     } else if (dice < 167) {
       descriptor(spec::device_tlb_descriptor{}.set_source(who.id).set_max_pending(below(3)).set_range(
@@ -366,7 +366,7 @@ private:
   void order_by_command(std::uint32_t dice) {
     settle();
     if (dice == 197) {
-      if (below(4) == 0 && is_rich) order(reg::gcmd::eafl::mask);
+      if (below(4) == 0 && is_rich_) order(reg::gcmd::eafl::mask);
     } else if (dice == 198) {
       if (below(2) == 0 || !unit.translation_enabled()) order(reg::gcmd::te::mask);
     } else {
@@ -409,7 +409,7 @@ private:
     unit.leave(admitted, now_ps());
   }
 
-  bool is_rich;
+  bool is_rich_;
   std::mt19937 engine_;
   std::vector<std::pair<engine::cycle, std::ostringstream>> notes_;
 };
