@@ -49,7 +49,7 @@ void staleness::add(const remap::dma_access& access, std::uint64_t root_table) {
   if (!caching_mode_) {
     const bool broken = blames_the_entry(now.condition);
     if (!now.pages.empty()) {
-      if (broken || !is_present(remap::table_kind::paging, now.pages.back().value)) now.pages.pop_back();
+      if (broken || !is_present(remap::table_kind::paging, now.pages.back().way.back())) now.pages.pop_back();
     } else if (!now.contexts.empty()) {
       const context_item& last = now.contexts.back();
       const auto kind = last.is_root ? remap::table_kind::root : remap::table_kind::context;
@@ -115,7 +115,7 @@ staleness::path staleness::walk(const remap::dma_access& access, std::uint64_t r
         if (!out.pages.empty()) way = out.pages.back().way;
         way.insert(way.end(), {walk.address(), words.lo()});
         out.pages.push_back({access.source, out.domain, access.address, walk.level(),
-                             is_leaf(walk.level(), words.lo()), walk.address(), words.lo(), std::move(way)});
+                             is_leaf(walk.level(), words.lo()), std::move(way)});
       }
     } else {
       const bool is_root = walk.kind() == remap::table_kind::root;

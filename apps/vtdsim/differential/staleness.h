@@ -57,8 +57,6 @@ private:
     std::uint64_t input = 0;
     unsigned level = 0;
     bool leaf = false;
-    std::uint64_t address = 0;
-    std::uint64_t value = 0;
     /// Address and value of each entry from the top to this one: what is cached has the rights of all
     /// (VT-d 3.7.1).
     std::vector<std::uint64_t> way;
