@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an observer is told: each step in its cycle (docs/microarchitecture.md, section 3), in order.
 
-#include "support/unit_world.h"
-#include "vtd/dmar/observer.h"
+#include "dmar/observer_scene.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,113 +12,9 @@
 namespace vtd::test {
 namespace {
 
-using dmar::request_step;
-using dmar::walk_step;
-using remap::access_kind;
+using namespace observer_tests; // NOLINT(google-build-using-namespace)
 using testing::ElementsAre;
 using testing::IsEmpty;
-namespace reg = spec::reg;
-using outcome = remap::translator::outcome;
-
-constexpr std::uint64_t first_page = 0x40000000;
-constexpr std::uint64_t first_frame = 0x7000000;
-constexpr std::uint64_t unmapped = 0x51234000;
-constexpr std::uint16_t domain = 3;
-
-constexpr std::uint64_t page(std::uint64_t n) { return first_page + n * spec::page_size; }
-constexpr std::uint64_t frame(std::uint64_t n) { return first_frame + n * spec::page_size; }
-
-/// Writes down every event as a line, its cycle counted from `zero`, and keeps the events.
-class diary final : public dmar::unit_observer {
-public:
-  void on_request(const dmar::request_event& e) override {
-    requests.push_back(e);
-    std::string line = "request " + std::to_string(e.number) + " " + std::string(to_string(e.step));
-    if (e.step == request_step::looked_up) {
-      line += e.found == outcome::translated ? ": hit" : e.found == outcome::blocked ? ": refused" : ": miss";
-    }
-    write(e.at, line);
-  }
-  void on_walk(const dmar::walk_event& e) override {
-    walks.push_back(e);
-    std::string line = "walker " + std::to_string(e.walker) + " " + std::string(to_string(e.step));
-    if (e.step == walk_step::read_issued) {
-      line += e.kind == remap::table_kind::root      ? ": root"
-              : e.kind == remap::table_kind::context ? ": context"
-                                                     : ": level " + std::to_string(e.level);
-    }
-    if (e.poisoned) line += ": poisoned";
-    write(e.at, line);
-  }
-  void on_memory_port(const dmar::memory_port_event& e) override {
-    write(e.at, e.taken ? e.until == engine::never ? "memory port taken"
-                                                   : "memory port taken for " + std::to_string(e.until - e.at)
-                        : "memory port free");
-  }
-  void on_passage(const dmar::passage_event& e) override { passages.push_back(e); }
-  void on_command(const dmar::command_event& e) override {
-    commands.push_back(e);
-    write(e.at, std::string(to_string(e.what)) + " " + std::string(to_string(e.step)));
-  }
-  void on_fault_recorded(const dmar::fault_report& report) override {
-    faults.push_back(report);
-    write(report.when, "fault recorded");
-  }
-  void on_message(const spec::msi_message& message, engine::cycle at) override {
-    messages.push_back(message);
-    write(at, "message");
-  }
-  void on_reset(engine::cycle at) override { write(at, "reset"); }
-
-  engine::cycle zero = 0;
-  std::vector<std::string> lines;
-  std::vector<dmar::request_event> requests;
-  std::vector<dmar::walk_event> walks;
-  std::vector<dmar::passage_event> passages;
-  std::vector<dmar::command_event> commands;
-  std::vector<dmar::fault_report> faults;
-  std::vector<spec::msi_message> messages;
-
-private:
-  void write(engine::cycle at, const std::string& what) {
-    lines.push_back(std::to_string(at - zero) + " " + what);
-  }
-};
-
-remap::capabilities plain_part() {
-  remap::capabilities caps = small_part();
-  caps.cap.set_rwbf(false);
-  return caps;
-}
-
-struct scene : unit_world {
-  explicit scene(const dmar::unit_config& config = config_of(plain_part())) : unit_world(config) {
-    tables.attach(nic, domain);
-    for (std::uint64_t n = 0; n < 8; ++n)
-      tables.map(nic, page(n), frame(n));
-    enable();
-  }
-  /// From now on events are written down; now is cycle 0 of the diary.
-  void watch() {
-    told.zero = wheel.now();
-    unit.set_observer(&told);
-  }
-  void request(std::uint64_t address, std::uint32_t length = 64, access_kind kind = access_kind::read) {
-    ASSERT_TRUE(offer(++id, nic, kind, address, length));
-  }
-  bool forward(const dmar::forwarded& piece) override {
-    return unit_world::forward(piece) && !memory_port_is_slow;
-  }
-  dmar::unit::passage pass(std::uint64_t address) {
-    dmar::request piece;
-    piece.access = {nic, access_kind::read, remap::address_type::untranslated, address};
-    piece.length = 64;
-    return unit.pass(piece, memory, now_ps());
-  }
-  diary told;
-  bool memory_port_is_slow = false;
-  std::uint64_t id = 0;
-};
 
 TEST(observer, a_hit_is_told_step_by_step_each_in_its_cycle) {
   scene s;
@@ -344,109 +239,6 @@ TEST(observer, a_memory_port_that_stays_busy_is_told_free_when_it_is) {
               ElementsAre("1 request 0 offered", "1 request 2 admitted", "1 request 2 looking up",
                           "4 request 2 looked up: hit", "4 request 2 forwarded", "4 memory port taken",
                           "11 memory port free", "55 request 2 answered", "55 request 2 responded"));
-}
-
-TEST(observer, an_invalidation_is_told_with_what_was_ordered_and_what_was_done) {
-  scene s;
-  s.watch();
-  s.invalidate_iotlb_page(domain, page(2), 1, true);
-  s.settle();
-  EXPECT_THAT(s.told.lines, ElementsAre("1 IOTLB invalidation begun", "17 IOTLB invalidation effective",
-                                        "17 IOTLB invalidation ended"));
-  const dmar::command_event& first = s.told.commands.front();
-  EXPECT_EQ(first.iotlb_asked, spec::iotlb_granularity::page);
-  EXPECT_EQ(first.iotlb_done, spec::iotlb_granularity::none);
-  EXPECT_EQ(first.domain, domain);
-  EXPECT_EQ(first.address, page(2));
-  EXPECT_EQ(first.address_mask, 1U);
-  EXPECT_TRUE(first.leaf_only);
-  EXPECT_EQ(s.told.commands.back().iotlb_done, spec::iotlb_granularity::page);
-
-  s.watch();
-  s.told.lines.clear();
-  s.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(3) | reg::ccmd::did::of(domain) |
-                              reg::ccmd::sid::of(nic.value()) | reg::ccmd::fm::of(2));
-  s.settle();
-  EXPECT_THAT(s.told.lines, ElementsAre("1 context invalidation begun", "17 context invalidation effective",
-                                        "17 context invalidation ended"));
-  const dmar::command_event& last = s.told.commands.back();
-  EXPECT_EQ(last.context_asked, spec::context_granularity::device);
-  EXPECT_EQ(last.context_done, spec::context_granularity::device);
-  EXPECT_EQ(last.domain, domain);
-  EXPECT_EQ(last.source, nic);
-  EXPECT_EQ(last.function_mask, 2U);
-  EXPECT_EQ(last.iotlb_asked, spec::iotlb_granularity::none);
-}
-
-TEST(observer, a_page_selective_order_that_a_part_cannot_do_says_what_was_done_instead) {
-  auto caps = plain_part();
-  caps.cap.set_psi(false);
-  scene s(config_of(caps));
-  s.watch();
-  s.invalidate_iotlb_page(domain, page(2));
-  s.settle();
-  EXPECT_EQ(s.told.commands.back().iotlb_asked, spec::iotlb_granularity::page);
-  EXPECT_EQ(s.told.commands.back().iotlb_done, spec::iotlb_granularity::domain);
-}
-
-TEST(observer, global_commands_are_told_from_their_edge_to_their_status_bit) {
-  scene s;
-  s.watch();
-  s.write_register<reg::gcmd>(reg::gcmd::te::of(1) | reg::gcmd::srtp::of(1));
-  s.settle();
-  EXPECT_THAT(s.told.lines,
-              ElementsAre("1 set root table begun", "9 set root table effective", "9 set root table ended"));
-  EXPECT_EQ(s.told.commands.back().root_table, s.tables.root());
-  s.write_register<reg::gcmd>(0);
-  s.settle();
-  s.write_register<reg::gcmd>(reg::gcmd::te::of(1));
-  s.settle();
-  EXPECT_TRUE(s.told.commands.back().on);
-  s.told.lines.clear();
-  s.watch();
-  s.told.lines.clear();
-  s.write_register<reg::gcmd>(0);
-  s.settle();
-  EXPECT_THAT(s.told.lines,
-              ElementsAre("1 translation begun", "1 translation effective", "9 translation ended"));
-  EXPECT_FALSE(s.told.commands.back().on);
-  s.watch();
-  s.told.lines.clear();
-  s.write_register<reg::pmen>(reg::pmen::epm::of(1));
-  s.settle();
-  EXPECT_THAT(s.told.lines, ElementsAre("1 protected memory begun", "1 protected memory effective",
-                                        "1 protected memory ended"));
-  EXPECT_TRUE(s.told.commands.back().on);
-}
-
-TEST(observer, orders_of_the_fault_log_are_told_from_their_edge_to_their_status_bit) {
-  remap::capabilities caps = plain_part();
-  caps.cap.set_afl(true);
-  scene s(config_of(caps));
-  const auto lines_of = [&](std::uint32_t order) {
-    s.watch();
-    s.told.lines.clear();
-    s.write_register<reg::gcmd>(reg::gcmd::te::mask | order);
-    s.settle();
-    return s.told.lines;
-  };
-  EXPECT_THAT(
-      lines_of(reg::gcmd::sfl::mask),
-      ElementsAre("1 fault log pointer begun", "9 fault log pointer effective", "9 fault log pointer ended"));
-  EXPECT_THAT(lines_of(reg::gcmd::eafl::mask),
-              ElementsAre("1 fault log begun", "9 fault log effective", "9 fault log ended"));
-  EXPECT_TRUE(s.told.commands.back().on);
-  EXPECT_THAT(lines_of(0), ElementsAre("1 fault log begun", "9 fault log effective", "9 fault log ended"));
-  EXPECT_FALSE(s.told.commands.back().on);
-}
-
-TEST(observer, a_write_buffer_flush_is_told_for_as_long_as_it_drains) {
-  scene s(config_of(small_part()));
-  s.watch();
-  s.write_register<reg::gcmd>(reg::gcmd::te::of(1) | reg::gcmd::wbf::of(1));
-  s.settle();
-  EXPECT_THAT(s.told.lines, ElementsAre("1 write-buffer flush begun", "11 write-buffer flush effective",
-                                        "11 write-buffer flush ended"));
 }
 
 TEST(observer, what_passes_at_once_is_told_whole) {
