@@ -56,6 +56,15 @@ std::string hex(std::uint64_t value) {
   return out.str();
 }
 
+// Of a page that no host address can fill nobody could say where its end is.
+void check_page_sizes(const board& b, const unit_description& unit, const json_node& node) {
+  const unsigned largest = spec::cap{unit.cap.value}.largest_page_level();
+  if (spec::level_shift(largest) <= b.host_address_width.value) return;
+  json_object(node).at("cap").plain().reject(
+      "SPS without the pages of level " + std::to_string(largest) + ", which do not fit the " +
+      std::to_string(b.host_address_width.value) + " bits of \"host_address_width\"");
+}
+
 // FRO and IRO say where registers stand: not where others do (VT-d 10.4.2, 10.4.3).
 void check_register_places(const unit_description& unit, const json_node& node) {
   const auto conflict = dmar::find_register_conflict(spec::cap{unit.cap.value}, spec::ecap{unit.ecap.value},
@@ -126,6 +135,7 @@ void check_unit_place(const board& b, std::size_t index, const json_node& node) 
   const std::string block =
       "the " + std::to_string(bytes) + " bytes of registers of unit \"" + unit.name + "\"";
   check_register_places(unit, node);
+  check_page_sizes(b, unit, node);
   const std::uint64_t addresses = std::uint64_t{1} << b.host_address_width.value;
   if (first >= addresses || bytes > addresses - first) {
     base.reject("a place for " + block + " within the " + std::to_string(b.host_address_width.value) +

@@ -2,8 +2,10 @@
 #include "vtd/dmar/config.h"
 
 #include "vtd/dmar/register_places.h"
+#include "vtd/spec/address.h"
 
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace vtd::dmar {
@@ -38,6 +40,12 @@ unit_config checked(unit_config config) {
   range.hold("protected_region_shift", config.protected_region_shift, unsigned{spec::page_shift}, 31U);
   range.hold("host_address_width", caps.host_address_width, remap::least_host_address_width,
              remap::most_host_address_width);
+  const unsigned largest = caps.cap.largest_page_level();
+  if (spec::level_shift(largest) > caps.host_address_width)
+    throw std::invalid_argument(
+        config.name + ": host_address_width: got " + std::to_string(caps.host_address_width) + ", expected " +
+        std::to_string(spec::level_shift(largest)) + " or more, for the pages of level " +
+        std::to_string(largest) + " that CAP.SPS has");
   range.hold("entry_beats", caps.entry_beats, 1U, 2U);
   if (timing.device_timeout == 0)
     throw std::invalid_argument(config.name + ": device_timeout: got 0, expected 1 or more");

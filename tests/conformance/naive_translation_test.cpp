@@ -178,7 +178,7 @@ struct life {
         .set_sc(below(2) != 0)
         .set_pt(below(2) != 0)
         .set_ch(below(2) != 0);
-    caps.host_address_width = static_cast<unsigned>(38 + below(14));
+    caps.host_address_width = static_cast<unsigned>(39 + below(13));
     dmar::unit_config out = config_of(caps);
     out.caches.large_pages_in_pieces = below(4) == 0;
     return out;

@@ -36,7 +36,9 @@ enum class way : std::uint8_t { cycle_by_cycle, at_once };
   remap::capabilities caps;
   caps.cap = models::advertised(real);
   caps.ecap = models::advertised(more);
-  caps.host_address_width = 36 + below(17);
+  // Wide enough for the largest page (`dmar::checked`).
+  const unsigned least_width = std::max(36U, spec::level_shift(caps.cap.largest_page_level()));
+  caps.host_address_width = least_width + below(53 - least_width);
   // Rules by version are walked like those by bits.
   caps.version = (1 + below(4)) << 4;
   return caps;

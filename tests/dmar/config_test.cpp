@@ -60,6 +60,30 @@ TEST(unit_config, has_ranges_whose_ends_are_taken_and_what_is_beyond_is_refused_
   }
 }
 
+TEST(unit_config, has_host_addresses_that_its_largest_pages_fit) {
+  struct row {
+    unsigned sps;
+    unsigned level;
+    unsigned width;
+  };
+  for (const row& each : {row{0b0100, 4, 39}, row{0b0111, 4, 39}, row{0b1000, 5, 48}, row{0b1111, 5, 48}}) {
+    unit_config config = config_of(wide_part());
+    config.caps.cap.set_sps(each.sps);
+    config.caps.host_address_width = each.width;
+    EXPECT_EQ(refusal(config), "");
+    config.caps.host_address_width = each.width - 1;
+    EXPECT_EQ(refusal(config), "unit: host_address_width: got " + std::to_string(each.width - 1) +
+                                   ", expected " + std::to_string(each.width) +
+                                   " or more, for the pages of level " + std::to_string(each.level) +
+                                   " that CAP.SPS has");
+  }
+  // 2 MB and 1 GB fit any host.
+  unit_config config = config_of(wide_part());
+  config.caps.cap.set_sps(0b0011);
+  config.caps.host_address_width = remap::least_host_address_width;
+  EXPECT_EQ(refusal(config), "");
+}
+
 TEST(unit_config, gives_devices_some_time_to_complete_an_invalidation) {
   unit_config config = config_of(small_part());
   config.timing.device_timeout = 1;

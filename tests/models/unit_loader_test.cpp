@@ -136,6 +136,18 @@ TEST(unit_revision, says_whether_ecap_31_to_24_are_a_number_of_invalidation_unit
 
 // --- Features that need others
 
+TEST(board, has_host_addresses_that_the_largest_pages_of_its_units_fit) {
+  const auto with_pages = [](unsigned sps) {
+    unit_text unit;
+    unit.cap.set_sps(sps);
+    return unit;
+  };
+  EXPECT_NO_THROW((void)read(with_pages(0b0011)));
+  EXPECT_THAT(refusal(with_pages(0b0100)),
+              AllOf(HasSubstr("my.json: units[0].cap: got"),
+                    HasSubstr("expected SPS without the pages of level 4, which do not fit the 36 bits")));
+}
+
 TEST(board, advertises_the_throttle_only_with_device_tlbs) {
   std::vector<std::string> masked;
   EXPECT_FALSE(advertised(spec::ecap{}.set_dit(true), &masked).dit());

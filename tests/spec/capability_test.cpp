@@ -207,6 +207,10 @@ TEST(cap, supports_large_pages_by_level) {
       EXPECT_EQ(has.supports_page_level(level), (sps >> (level - 2) & 1) != 0)
           << "SPS " << sps << " level " << level;
     EXPECT_FALSE(has.supports_page_level(6));
+    unsigned largest = 5;
+    while (!has.supports_page_level(largest))
+      --largest;
+    EXPECT_EQ(has.largest_page_level(), largest) << "SPS " << sps;
   }
   // At compile time a shift by too much is an error.
   static_assert(!cap{}.set_sps(15).supports_page_level(0) && !cap{}.set_sps(15).supports_page_level(100));

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace vtd::test {
@@ -172,33 +174,37 @@ private:
     });
   }
 
+  // By what they say, the words low and high: until when they were there.
+  using found_contexts = std::map<std::pair<std::uint64_t, std::uint64_t>, engine::cycle>;
   // All contexts that a walk for `source` may have found since then.
   [[nodiscard]] std::vector<context> contexts(spec::source_id source, engine::cycle since) const {
-    std::vector<context> out;
+    found_contexts found;
     each_value(roots_, since, [&](std::uint64_t table, engine::cycle root_until) {
       each_word(table + std::uint64_t{source.bus()} * sizeof(spec::root_entry), since,
                 [&](std::uint64_t lo, engine::cycle entry_until) {
                   const spec::root_entry root{lo, 0};
                   if (root.present())
-                    read_contexts(root, source, since, std::min(root_until, entry_until), out);
+                    read_contexts(root, source, since, std::min(root_until, entry_until), found);
                 });
     });
+    std::vector<context> out;
+    for (const auto& [words, until] : found)
+      out.push_back({{words.first, words.second}, until});
     return out;
   }
   void read_contexts(const spec::root_entry& root, spec::source_id source, engine::cycle since,
-                     engine::cycle until, std::vector<context>& out) const {
+                     engine::cycle until, found_contexts& found) const {
     const std::uint64_t at =
         root.context_table() + std::uint64_t{source.devfn()} * sizeof(spec::context_entry);
     const auto high = words_.find(at + 8);
     each_word(at, since, [&](std::uint64_t lo, engine::cycle lo_until) {
       if (!spec::context_entry{lo, 0}.present()) return;
-      if (high == words_.end()) {
-        out.push_back({{lo, 0}, std::min(until, lo_until)});
-        return;
-      }
-      each_value(high->second, since, [&](std::uint64_t hi, engine::cycle hi_until) {
-        out.push_back({{lo, hi}, std::min({until, lo_until, hi_until})});
-      });
+      const auto was_there = [&](std::uint64_t hi, engine::cycle hi_until) {
+        engine::cycle& last = found[{lo, hi}];
+        last = std::max(last, std::min({until, lo_until, hi_until}));
+      };
+      if (high == words_.end()) return was_there(0, engine::never);
+      each_value(high->second, since, was_there);
     });
   }
 
@@ -208,38 +214,47 @@ private:
     const engine::cycle leaves = last_page_invalidation(domain, access.address, false, start);
     // Entries are tagged by domain-id (VT-d 6.2): whoever has the same may have filled them.
     const engine::cycle since = last_context_invalidation(tables);
+    descent down{access, tables, leaves, host, {}};
     for (const std::uint16_t who : sources_) {
       for (const context& from : contexts(spec::source_id{who}, since)) {
         if (domain_of(from) != domain || !fits(from, access.address)) continue;
         if (from.entry.translation_type() == spec::translation_type::pass_through) continue;
-        if (descends(from.entry.second_level_table(), spec::levels_of_agaw(from.entry.address_width()), true,
-                     true, access, tables, leaves, host))
+        if (descends(down, from.entry.second_level_table(), spec::levels_of_agaw(from.entry.address_width()),
+                     true, true))
           return true;
       }
     }
     return false;
   }
+  // One question, and what it was asked of already in vain: table, level, rights so far.
+  struct descent {
+    const remap::dma_access& access;
+    engine::cycle tables;
+    engine::cycle leaves;
+    std::uint64_t host;
+    std::set<std::tuple<std::uint64_t, unsigned, bool, bool>> tried;
+  };
   // NOLINTNEXTLINE(misc-no-recursion): as deep as the tables
-  [[nodiscard]] bool descends(std::uint64_t table, unsigned level, bool read, bool write,
-                              const remap::dma_access& access, engine::cycle tables, engine::cycle leaves,
-                              std::uint64_t host) const {
+  [[nodiscard]] bool descends(descent& down, std::uint64_t table, unsigned level, bool read,
+                              bool write) const {
+    if (!down.tried.emplace(table, level, read, write).second) return false;
     bool found = false;
-    const std::uint64_t at =
-        table + std::uint64_t{spec::level_index(access.address, level)} * sizeof(spec::second_level_entry);
+    const std::uint64_t at = table + std::uint64_t{spec::level_index(down.access.address, level)} *
+                                         sizeof(spec::second_level_entry);
     // NOLINTNEXTLINE(misc-no-recursion)
-    each_word(at, std::min(tables, leaves), [&](std::uint64_t value, engine::cycle until) {
+    each_word(at, std::min(down.tables, down.leaves), [&](std::uint64_t value, engine::cycle until) {
       const spec::second_level_entry entry{value};
       const bool r = read && entry.read();
       const bool w = write && entry.write();
       if (found || !entry.present()) return;
       if (level > 1 && !entry.page_size()) {
-        found = until >= tables && descends(entry.address(), level - 1, r, w, access, tables, leaves, host);
+        found = until >= down.tables && descends(down, entry.address(), level - 1, r, w);
         return;
       }
-      if (level > 1 && (config_.caps.cap.sps() >> (level - 2) & 1) == 0) return;
+      if (!config_.caps.cap.supports_page_level(level)) return;
       const std::uint64_t inside = spec::level_size(level) - 1;
-      found = until >= leaves && may(access.kind, r, w) &&
-              host == ((entry.address() & ~inside) | (access.address & inside));
+      found = until >= down.leaves && may(down.access.kind, r, w) &&
+              down.host == ((entry.address() & ~inside) | (down.access.address & inside));
     });
     return found;
   }

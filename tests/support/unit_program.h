@@ -24,6 +24,8 @@ namespace vtd::test {
   // One width, or all of them.
   const auto width = static_cast<unsigned>(choice % 8 - 2);
   caps.cap.set_sagaw(width < 5 ? 1U << width : 0x1f).set_sps(0xf).set_plmr(true).set_phmr(true);
+  // A page of level 5 has to fit.
+  caps.host_address_width = 50;
   caps.cap.set_mgaw(width == 0 ? 30 : remap::page_tag::max_input_width);
   caps.ecap.set_dt(choice / 8 % 2 != 0 || choice / 128 % 2 != 0).set_dit(choice / 64 % 2 != 0);
   caps.cap.set_cm(choice / 32 % 2 != 0).set_afl(choice / 64 % 2 == 0);

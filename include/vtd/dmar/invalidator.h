@@ -26,6 +26,7 @@ struct context_order {
 struct page_order {
   spec::iotlb_granularity wanted = spec::iotlb_granularity::none;
   std::uint16_t domain = 0;
+  /// Input address, of page-selective orders; bits below 2^AM pages are ignored.
   std::uint64_t address = 0;
   /// AM: 2^AM pages.
   unsigned address_mask = 0;

@@ -15,7 +15,7 @@ namespace vtd::dmar {
 /// A request as it stands at an upstream port of a unit.
 struct request {
   remap::dma_access access{};
-  /// Bytes from `access.address` on; may cross pages.
+  /// Bytes from `access.address` on, 1 or more; may cross pages.
   std::uint32_t length = 0;
   /// A dword write with all bytes enabled: in the interrupt range it is a message (VT-d 3.13).
   bool is_dword_write = false;

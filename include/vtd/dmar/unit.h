@@ -125,8 +125,10 @@ public:
   /// grant. Of a large page that touches the interrupt range or a protected region the 4 KB round the address
   /// are granted.
   struct direct_page {
+    /// The first and the last byte of it, as the device addresses them.
     std::uint64_t first = 0;
     std::uint64_t last = 0;
+    /// Host physical address of `first`.
     std::uint64_t host = 0;
     bool read = false;
     bool write = false;

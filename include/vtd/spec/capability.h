@@ -9,6 +9,7 @@
 #include "vtd/spec/address.h"
 #include "vtd/spec/bits.h"
 
+#include <bit>
 #include <cstdint>
 
 namespace vtd::spec {
@@ -197,6 +198,10 @@ struct cap {
   /// May an entry of `level` be a leaf? Level 1 always is one.
   [[nodiscard]] constexpr bool supports_page_level(unsigned level) const {
     return level == 1 || (level >= 2 && level <= 5 && (sps() >> (level - 2) & 1) != 0);
+  }
+  /// The level of the largest pages, 1 to 5.
+  [[nodiscard]] constexpr unsigned largest_page_level() const {
+    return 1 + static_cast<unsigned>(std::bit_width(sps()));
   }
   /// Number of fault records, 1 to 256.
   [[nodiscard]] constexpr unsigned fault_records() const { return nfr() + 1; }
