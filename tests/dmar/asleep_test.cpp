@@ -282,6 +282,14 @@ TEST(asleep, while_a_requester_takes_its_response) {
   EXPECT_EQ(s.responses.size(), 2U);
 }
 
+TEST(asleep, although_a_requester_says_that_it_took_a_response_which_nobody_gave_it) {
+  slow_scene s;
+  s.read(nic, page(0));
+  s.falls_asleep();
+  EXPECT_FALSE(s.unit.response_taken(0, s.now_ps()));
+  EXPECT_EQ(s.wheel.next(), engine::never);
+}
+
 TEST(asleep, while_all_slots_or_all_walkers_are_taken) {
   dmar::unit_config config = config_of(part());
   config.timing.walkers = 1;

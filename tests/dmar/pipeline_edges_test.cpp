@@ -123,7 +123,7 @@ TEST(pipeline_edges, a_slow_requester_holds_its_next_response_back_until_it_says
   ASSERT_EQ(s.responses.size(), 1U);
   s.run_to(s.wheel.now() + 500);
   const engine::cycle told = s.wheel.now();
-  s.unit.response_taken(0, s.now_ps());
+  EXPECT_TRUE(s.unit.response_taken(0, s.now_ps()));
   s.settle();
   ASSERT_EQ(s.responses.size(), 2U);
   EXPECT_EQ(s.responses[1].at, told + 1);
