@@ -35,6 +35,13 @@ newest_clang() {
   return 1
 }
 
+# configure_asan: with that clang, so that the fuzz targets are of it.
+configure_asan() {
+  local v
+  v=$(newest_clang) || return 1
+  configure asan -DCMAKE_CXX_COMPILER="clang++-$v" -DCMAKE_C_COMPILER="clang-$v"
+}
+
 # sources: our C and C++ files, those not yet committed too.
 sources() {
   if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then

@@ -22,7 +22,7 @@ constexpr std::uint64_t frame = 0x7000000;
 constexpr std::uint64_t one_gb = spec::level_size(3);
 
 struct scene : unit_world {
-  scene() : unit_world(part()) {
+  explicit scene(const remap::capabilities& caps = part()) : unit_world(caps) {
     tables.attach(nic, 3, 3, spec::translation_type::with_device_tlb);
     tables.map(nic, iova, frame);
     enable();
@@ -64,6 +64,34 @@ TEST(translation_request_edges, a_page_that_grants_nothing_is_answered_with_noth
   const std::uint64_t above = s.tables.entry_of(nic, iova, 2, false);
   s.memory.store(above, spec::second_level_entry{s.memory.load(above)}.set_write(false).value);
   EXPECT_EQ(s.answer_for(iova), translation{}) << "its address is nobody's business";
+}
+
+TEST(translation_request_edges, a_page_with_one_right_is_kept) {
+  for (const auto& right : {read_only, write_only}) {
+    scene s;
+    s.tables.map(nic, iova, frame, right);
+    const translation first = s.answer_for(iova);
+    EXPECT_NE(first.read(), first.write());
+    const std::size_t reads = s.table_reads.size();
+    EXPECT_EQ(s.answer_for(iova), first);
+    EXPECT_EQ(s.table_reads.size(), reads);
+  }
+}
+
+TEST(translation_request_edges, a_page_that_is_known_to_be_wrong_aborts_whether_the_context_is_known_or_not) {
+  remap::capabilities caps = scene::part();
+  caps.cap.set_cm(true);
+  scene s(caps);
+  const std::uint64_t leaf = s.tables.entry_of(nic, iova, 1, false);
+  s.memory.store(leaf, s.memory.load(leaf) | std::uint64_t{1} << caps.host_address_width);
+  EXPECT_EQ(s.read(nic, iova).how, completion::blocked);
+  const std::size_t all = s.table_reads.size();
+  EXPECT_EQ(s.ask(scene::question(iova)), completion::aborted);
+  EXPECT_EQ(s.table_reads.size(), all) << "the page is kept";
+  s.invalidate_contexts_global();
+  s.settle();
+  EXPECT_EQ(s.ask(scene::question(iova)), completion::aborted);
+  EXPECT_EQ(s.table_reads.size(), all + 2) << "root and context alone";
 }
 
 TEST(translation_request_edges, a_large_page_over_the_interrupt_range_comes_in_pieces_wherever_it_leads) {

@@ -2,6 +2,7 @@
 // The program as a user meets it: exit status, one-line errors, JSON by the contract.
 
 #include "program.h"
+#include "sanitizer.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -307,7 +308,7 @@ TEST_F(command_line, dump_of_a_device_shows_its_unit_and_tables_and_nobody_elses
   EXPECT_EQ(got.out.find("(audio)"), std::string::npos);
   EXPECT_EQ(got.out.find("00:1d.0  Context_entry"), std::string::npos);
   EXPECT_NE(run("dump").out.find("(audio)"), std::string::npos);
-#ifndef __SANITIZE_ADDRESS__
+#ifndef VTD_ADDRESS_SANITIZER
   // Thrown on a stack of the SystemC kernel's, which the sanitizer takes for a false one.
   expect_refused("dump --device 09:00.0", "--device 09:00.0: board dq35jo has no such function");
 #endif

@@ -4,6 +4,7 @@
 
 #include "acpi_table.h"
 #include "program.h"
+#include "sanitizer.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -218,7 +219,7 @@ TEST_F(firmware_shapes, a_region_of_the_guests_device_is_left_out_of_the_guests_
             std::string::npos)
       << got.out;
   EXPECT_NE(got.out.find("verified"), std::string::npos) << got.out;
-#ifndef __SANITIZE_ADDRESS__
+#ifndef VTD_ADDRESS_SANITIZER
   // Thrown on a stack of the SystemC kernel's, which the sanitizer takes for a false one.
   acpi_table in_the_way = sound();
   in_the_way.region(0x200000, 0x200fff).endpoint({{1, 0}, {0, 0}});

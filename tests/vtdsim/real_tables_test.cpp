@@ -3,6 +3,7 @@
 // (tests/fuzz/corpus/dmar_table). VTD_DMAR_DIR names a directory of others to run instead.
 
 #include "program.h"
+#include "sanitizer.h"
 #include "source_dir.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ protected:
     }
     std::sort(out.begin(), out.end());
     EXPECT_FALSE(out.empty()) << directory << ": no *.dmar or *.bin";
-#ifdef __SANITIZE_ADDRESS__
+#ifdef VTD_ADDRESS_SANITIZER
     if (named == nullptr) { // every fourth: each takes five times as long
       for (std::size_t n = 0; n < out.size(); ++n)
         out[n / 4] = out[n];
