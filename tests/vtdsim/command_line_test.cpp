@@ -287,8 +287,8 @@ TEST_F(command_line, every_cache_that_a_unit_has_is_reported) {
   std::string all = "--set large_pages_in_pieces=false ";
   std::string none;
   for (const std::string name : {"large_iotlb", "pml5", "pml4", "pdpe", "pde"}) {
-    all += "--set " + name + ".entries=4 --set " + name + ".ways=4 ";
-    none += "--set " + name + ".entries=0 ";
+    all.append("--set ").append(name).append(".entries=4 --set ").append(name).append(".ways=4 ");
+    none.append("--set ").append(name).append(".entries=0 ");
   }
   EXPECT_EQ(caches(all), (std::set<std::string>{"context_cache", "iotlb", "large_iotlb", "pml5_cache",
                                                 "pml4_cache", "pdpe_cache", "pde_cache"}));
