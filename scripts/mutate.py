@@ -4,7 +4,7 @@
 
   scripts/mutate.py                   runs all mutants not yet run that can be switched inside one build, and of those
                                       that must be built alone a sample (--sample 300, --seed 1)
-  scripts/mutate.py --retest          runs only the survivors again, after tests were added
+  scripts/mutate.py --retest          runs only the survivors again, after tests were added; who survives again, alone
   scripts/mutate.py --only PART       runs only those in files whose path has PART in it; may be given more than once
   scripts/mutate.py --report          only writes docs/mutation.md from the results so far
   scripts/mutate.py --list            prints the mutants
@@ -125,6 +125,10 @@ def main():
         can = {m["id"] for m in mutants if m["id"] in switched.numbers and not switched.only_compiled(m)}
         run_all([m for m in mutants if m["id"] in can and wanted(m)], [switched] * options.jobs, "switched")
         alone = [m for m in mutants if m["id"] not in can and chosen(m)][:options.sample]
+        if options.retest:
+            # What the compiler works out never asks which mutant is on, so who survives again is built alone.
+            results = load_results(mutants)
+            alone += [m for m in mutants if m["id"] in can and survived(m)]
         # Those of one file one after the other, so that less is built again.
         alone = sorted(filter(wanted, alone), key=lambda m: (m["file"], m["line"]))
         if alone:
