@@ -169,6 +169,26 @@ TEST_F(judge, a_context_that_is_gone_counts_until_it_is_invalidated) {
   EXPECT_FALSE(allows(remap::access_kind::read, frame));
 }
 
+TEST_F(judge, a_context_that_is_gone_counts_until_its_domain_or_its_device_is_invalidated) {
+  namespace reg = spec::reg;
+  const spec::context_entry kept = world.tables.context(nic);
+  const std::uint64_t at = world.tables.context_entry_of(nic);
+  for (const unsigned granularity : {2U, 3U}) {
+    world.run_to(world.wheel.now() + 10);
+    world.memory.store(at, 0);
+    world.run_to(world.wheel.now() + 10);
+    EXPECT_TRUE(allows(remap::access_kind::read, frame));
+    world.write_register<reg::ccmd>(reg::ccmd::icc::of(1) | reg::ccmd::cirg::of(granularity) |
+                                    reg::ccmd::did::of(3) | reg::ccmd::sid::of(nic.value()));
+    world.settle();
+    world.run_to(world.wheel.now() + 10);
+    EXPECT_FALSE(allows(remap::access_kind::read, frame)) << granularity;
+    // It comes back as it was.
+    world.memory.store(at, kept.lo);
+    EXPECT_TRUE(allows(remap::access_kind::read, frame)) << granularity;
+  }
+}
+
 // What the unit writes of its own.
 
 class judge_of_writes : public testing::Test {
